@@ -1,0 +1,66 @@
+//! What a connection is told when it opens: limits and times, each with its default and the reason for it.
+
+use std::time::Duration;
+
+/// Bounds on what a peer can make this endpoint hold. All are inclusive: a message of exactly the limit passes.
+///
+/// Memory is never reserved from a length that a peer declares, only as bytes arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message, in bytes of payload over all its fragments. Beyond it: 1009, as soon as a frame header declares it.
+    ///
+    /// Default 16 MiB: the largest message that the Autobahn suite exchanges, and far above what applications send.
+    pub max_message_size: u64,
+    /// Largest single data frame, in bytes of payload. Beyond it: 1009.
+    ///
+    /// Default: no bound of its own, since `max_message_size` bounds it already.
+    pub max_frame_size: u64,
+    /// Most frames in one message; empty ones count, or they would be a flood that no size limit sees. Beyond it: 1008.
+    ///
+    /// Default 131,072: Autobahn legitimately cuts 4 MiB into 65,536 fragments of 64 bytes.
+    pub max_fragments: u32,
+    /// Most payload bytes that may wait to be written, over all messages. Beyond it, sending fails with
+    /// [`SendError::BufferFull`](crate::SendError::BufferFull), so that a peer that doesn't read can't use up memory.
+    ///
+    /// Default 64 MiB: room for four messages of the largest size. The message that crosses the bound is still taken.
+    pub max_buffered_amount: u64,
+    /// Most pongs that may wait to be written. Beyond it only the newest ping is answered, as §5.5.3 allows: an endpoint
+    /// "MAY elect to send a Pong frame for only the most recently processed Ping frame".
+    ///
+    /// Default 128: at 131 bytes each, 17 kB for a peer that pings and never reads.
+    pub max_pending_pongs: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_size: 16 << 20,
+            max_frame_size: u64::MAX,
+            max_fragments: 128 << 10,
+            max_buffered_amount: 64 << 20,
+            max_pending_pongs: 128,
+        }
+    }
+}
+
+/// The configuration of a connection; one is shared by all the connections that have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What a peer can make this endpoint hold.
+    pub limits: Limits,
+    /// How long the closing handshake and the end of the transport may take, from the moment a Close frame is sent.
+    /// After it the connection counts as closed and the driver drops the transport (§7.1.1 leaves the time open).
+    ///
+    /// Default 10 s: several lost packets' worth of retransmission.
+    pub close_timeout: Duration,
+    /// Whether a ping is answered with a pong by the connection itself (§5.5.2 asks for the answer).
+    ///
+    /// Default `true`. With `false` the application must answer each [`Event::Ping`](crate::Event::Ping).
+    pub auto_pong: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { limits: Limits::default(), close_timeout: Duration::from_secs(10), auto_pong: true }
+    }
+}

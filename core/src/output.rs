@@ -1,0 +1,211 @@
+//! The bytes that a connection wants written, until the driver has written them.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::frame;
+use crate::header::{FrameHeader, HeaderRules};
+
+/// Shared unmasked payloads of at least this many bytes are queued by reference; below it a copy is cheaper than one
+/// more segment in the write.
+pub const SHARE_THRESHOLD: usize = 4096;
+
+/// What a driver is to do, in this order.
+#[derive(Debug)]
+pub enum Transmit<'a> {
+    /// Write these bytes, all or as many as the transport takes, and tell
+    /// [`Connection::transmitted`](crate::Connection::transmitted) how many.
+    Write(Segments<'a>),
+    /// End this side of the transport (a TCP FIN), and go on reading until its other side ends. Comes at most once.
+    Shutdown,
+}
+
+/// Frames queued behind each other: contiguous but for large payloads that are queued by reference.
+///
+/// A frame is kept until it is wholly written, so that the header at the front can always be read back: this is how the
+/// written part of the queue is told into frames without a record for each.
+#[derive(Debug)]
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    /// Where the front frame begins in `bytes`.
+    front: usize,
+    /// How many bytes of the front frame are written, header included.
+    front_written: usize,
+    /// Payloads by reference, each with the index in `bytes` that it goes before.
+    #[expect(clippy::box_collection, reason = "few connections have any: 8 bytes at rest instead of 32")]
+    shared: Option<Box<VecDeque<(usize, Bytes)>>>,
+    /// Payload bytes of the data frames in the queue, the front frame's written ones included.
+    buffered: u64,
+    /// Those of the front frame that are written.
+    front_counted: u64,
+}
+
+impl Output {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), front: 0, front_written: 0, shared: None, buffered: 0, front_counted: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // A frame leaves the queue only as a whole, and none is without a header.
+        self.bytes.is_empty()
+    }
+
+    /// Payload bytes of messages that are not written yet; headers and control frames don't count.
+    pub(crate) const fn buffered_amount(&self) -> u64 {
+        self.buffered - self.front_counted
+    }
+
+    /// Queues a frame, copying its payload.
+    #[inline]
+    pub(crate) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
+        frame::encode(header, payload, &mut self.bytes);
+        self.count(header, payload.len());
+    }
+
+    /// Queues a frame, keeping a reference to its payload if that is large and needs no masking.
+    pub(crate) fn push_shared(&mut self, mut header: FrameHeader, payload: Bytes) {
+        if payload.len() < SHARE_THRESHOLD || header.masking_key.is_some() {
+            return self.push(header, &payload);
+        }
+        header.payload_len = payload.len() as u64;
+        header.write(&mut self.bytes);
+        self.count(header, payload.len());
+        self.shared.get_or_insert_default().push_back((self.bytes.len(), payload));
+    }
+
+    #[inline]
+    fn count(&mut self, header: FrameHeader, len: usize) {
+        if !header.opcode.is_control() {
+            self.buffered += len as u64;
+        }
+    }
+
+    pub(crate) fn segments(&self) -> Segments<'_> {
+        Segments { output: self }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// The next `count` bytes are written.
+    pub(crate) fn advance(&mut self, count: usize) {
+        let len = self.segments().len();
+        assert!(count <= len, "{count} bytes are said to be written, but only {len} were to be");
+        if count == len {
+            // A connection at rest owns no buffer.
+            return self.clear();
+        }
+        let mut written = self.front_written + count;
+        loop {
+            let Ok(Some((header, header_len))) = FrameHeader::parse(&self.bytes[self.front..], HeaderRules::ANY) else {
+                unreachable!("the queue begins with a header that this connection wrote");
+            };
+            let payload_len = header.payload_len as usize;
+            let counts = !header.opcode.is_control();
+            if written < header_len + payload_len {
+                self.front_written = written;
+                self.front_counted = if counts { written.saturating_sub(header_len) as u64 } else { 0 };
+                break;
+            }
+            written -= header_len + payload_len;
+            self.front += header_len;
+            match self.shared.as_mut() {
+                Some(shared) if shared.front().is_some_and(|&(position, _)| position == self.front) => {
+                    shared.pop_front();
+                }
+                _ => self.front += payload_len,
+            }
+            if counts {
+                self.buffered -= header.payload_len;
+            }
+        }
+        // What is written is given back once it is most of the buffer, so that each byte is moved once at the most.
+        if self.front > (64 << 10) && self.front > self.bytes.len() / 2 {
+            self.bytes.drain(..self.front);
+            for (position, _) in self.shared.iter_mut().flat_map(|shared| shared.iter_mut()) {
+                *position -= self.front;
+            }
+            self.front = 0;
+        }
+    }
+}
+
+/// The bytes that a connection wants written: one or more slices, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Segments<'a> {
+    output: &'a Output,
+}
+
+impl<'a> Segments<'a> {
+    /// Every slice, in order; none is empty.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let output = self.output;
+        let mut at = output.front;
+        let mut skip = output.front_written;
+        let mut shared = output.shared.iter().flat_map(|shared| shared.iter());
+        let mut own_next = true;
+        let mut next_shared = shared.next();
+        std::iter::from_fn(move || {
+            loop {
+                let slice: &[u8] = if own_next {
+                    let end = next_shared.map_or(output.bytes.len(), |&(position, _)| position);
+                    let start = std::mem::replace(&mut at, end);
+                    &output.bytes[start..end]
+                } else {
+                    let (_, payload) = next_shared?;
+                    next_shared = shared.next();
+                    payload
+                };
+                let finished = own_next && next_shared.is_none();
+                own_next = !own_next;
+                let skipped = skip.min(slice.len());
+                skip -= skipped;
+                if skipped < slice.len() {
+                    return Some(&slice[skipped..]);
+                }
+                if finished {
+                    return None;
+                }
+            }
+        })
+    }
+
+    /// The first slice; the whole of the bytes unless payloads are queued by reference.
+    pub fn first(&self) -> &'a [u8] {
+        self.iter().next().unwrap_or_default()
+    }
+
+    /// Fills `slices` for a vectored write; how many were filled.
+    pub fn fill(&self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        for (slot, slice) in slices.iter_mut().zip(self.iter()) {
+            *slot = IoSlice::new(slice);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// How many bytes there are, over all slices.
+    pub fn len(&self) -> usize {
+        let output = self.output;
+        let shared: usize =
+            output.shared.iter().flat_map(|shared| shared.iter()).map(|(_, payload)| payload.len()).sum();
+        output.bytes.len() - output.front + shared - output.front_written
+    }
+
+    /// Whether there are no bytes. Never true of what [`Transmit::Write`] brings.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All bytes in one allocation.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len());
+        self.iter().for_each(|slice| bytes.extend_from_slice(slice));
+        bytes
+    }
+}
