@@ -254,11 +254,21 @@ impl Connection {
         }
     }
 
+    /// The transport takes no more bytes, for whatever reason. What still comes is read, until the transport ends or
+    /// [`Config::close_timeout`] has passed.
+    pub fn handle_write_failure(&mut self, now: Timestamp) {
+        self.now = now;
+        self.state.fail_writing();
+        self.output.clear();
+        self.close_deadline.get_or_insert(now + self.config.close_timeout);
+    }
+
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come. Calling it early is harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = now;
         if self.close_deadline.is_some_and(|deadline| now >= deadline) {
-            self.end((!self.state.was_clean()).then_some(Failure::CloseTimeout));
+            let cause = if self.state.write_failed() { Failure::Eof } else { Failure::CloseTimeout };
+            self.end((!self.state.was_clean()).then_some(cause));
             self.output.clear();
         }
     }
@@ -397,6 +407,9 @@ impl Connection {
 
     #[inline]
     fn push_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        if self.state.write_failed() {
+            return;
+        }
         let header = self.header(opcode, fin);
         self.output.push(header, payload);
     }
@@ -509,7 +522,8 @@ impl Connection {
         if !self.output.is_empty() {
             return Some(Transmit::Write(self.output.segments()));
         }
-        self.state.tell_shutdown().then_some(Transmit::Shutdown)
+        let tell = self.state.tell_shutdown() && !self.state.write_failed();
+        tell.then_some(Transmit::Shutdown)
     }
 
     /// The transport has taken the next `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave.

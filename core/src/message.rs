@@ -93,8 +93,8 @@ pub enum Incoming<'b> {
 /// Puts the pieces of frames together.
 #[derive(Debug, Default)]
 pub struct Assembler {
-    /// The message whose last fragment has not come: its kind and what came of it.
-    open: Option<Open>,
+    /// The message whose last fragment has not come. Boxed: most messages come whole, and a connection at rest has none.
+    open: Option<Box<Open>>,
     /// Bytes of the open message that came or are declared.
     size: u64,
     /// Frames of the open message.
@@ -168,11 +168,13 @@ impl Assembler {
 
     /// Copies a piece behind what came of its message.
     fn assemble<'b>(&mut self, piece: Piece<'b>) -> Result<Option<Incoming<'b>>, ProtocolError> {
-        let open = self.open.get_or_insert_with(|| match piece.header.opcode {
-            Opcode::Text => Open::Text(String::new(), Validator::default()),
-            _ => Open::Binary(Vec::new()),
+        let open = self.open.get_or_insert_with(|| {
+            Box::new(match piece.header.opcode {
+                Opcode::Text => Open::Text(String::new(), Validator::default()),
+                _ => Open::Binary(Vec::new()),
+            })
         });
-        match open {
+        match &mut **open {
             Open::Text(text, validator) => {
                 validator.push(piece.payload, |part| text.push_str(part)).map_err(|_| ProtocolError::InvalidUtf8)?
             }
@@ -181,7 +183,7 @@ impl Assembler {
         if !(piece.is_last() && piece.header.fin) {
             return Ok(None);
         }
-        Ok(Some(Incoming::Message(match self.open.take() {
+        Ok(Some(Incoming::Message(match self.open.take().map(|open| *open) {
             Some(Open::Text(text, mut validator)) => {
                 validator.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 Message::Text(Cow::Owned(text))

@@ -53,6 +53,8 @@ pub(crate) struct State {
     shutdown: bool,
     shutdown_told: bool,
     closed_told: bool,
+    /// The transport takes no more bytes, though it may still bring some.
+    write_failed: bool,
 }
 
 impl State {
@@ -64,13 +66,14 @@ impl State {
             shutdown: false,
             shutdown_told: false,
             closed_told: false,
+            write_failed: false,
         }
     }
 
     pub(crate) const fn ready_state(&self) -> ReadyState {
         match self.phase {
-            Phase::Open => ReadyState::Open,
-            Phase::CloseSent | Phase::Ending => ReadyState::Closing,
+            Phase::Open if !self.write_failed => ReadyState::Open,
+            Phase::Open | Phase::CloseSent | Phase::Ending => ReadyState::Closing,
             Phase::Ended => ReadyState::Closed,
         }
     }
@@ -84,7 +87,16 @@ impl State {
     /// Whether frames may still be sent.
     #[inline]
     pub(crate) const fn writes(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        matches!(self.phase, Phase::Open) && !self.write_failed
+    }
+
+    pub(crate) const fn write_failed(&self) -> bool {
+        self.write_failed
+    }
+
+    /// The transport takes no more bytes. What the peer sent before can still be read, its Close frame among it.
+    pub(crate) const fn fail_writing(&mut self) {
+        self.write_failed = true;
     }
 
     pub(crate) const fn close_sent(&self) -> bool {
@@ -97,7 +109,7 @@ impl State {
 
     /// This end begins the closing handshake. Whether a Close frame is to be sent: not twice.
     pub(crate) fn close(&mut self) -> bool {
-        let begins = self.phase == Phase::Open;
+        let begins = self.writes();
         if begins {
             self.phase = Phase::CloseSent;
             self.close_sent = true;

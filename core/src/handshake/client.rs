@@ -34,15 +34,6 @@ pub struct ClientHandshake {
     subprotocols: Vec<String>,
 }
 
-/// An opened connection.
-#[derive(Debug)]
-pub struct Opened {
-    /// The open connection.
-    pub connection: Connection,
-    /// The response: cookies and whatever else the server said.
-    pub response: ResponseHead,
-}
-
 /// The header fields that the handshake itself sets; the caller must not set them too.
 const RESERVED: &[&str] = &[
     "Host",
@@ -110,10 +101,10 @@ impl ClientHandshake {
     /// Checks the answer (§4.1, "the client MUST validate the server's response") and opens the connection.
     pub fn open(
         self,
-        response: ResponseHead,
+        response: &ResponseHead,
         config: Arc<Config>,
         mask_keys: Box<dyn MaskKeys + Send>,
-    ) -> Result<Opened, HandshakeError> {
+    ) -> Result<Connection, HandshakeError> {
         let headers = &response.headers;
         if response.status != 101 {
             return Err(HandshakeError::UnexpectedStatus { status: response.status });
@@ -138,6 +129,6 @@ impl ClientHandshake {
         }
         let mut connection = Connection::client(config, mask_keys);
         connection.set_subprotocol(subprotocol.map(Arc::from));
-        Ok(Opened { connection, response })
+        Ok(connection)
     }
 }

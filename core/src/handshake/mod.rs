@@ -6,14 +6,15 @@
 //! - [`client`]: what a client asks and checks (§4.1)
 //!
 //! The types are the states: a [`ServerHandshake`] takes bytes until it has an [`Upgrade`], which is accepted or refused;
-//! a [`ClientHandshake`] takes bytes until it has an [`Opened`]. Only these make a [`Connection`](crate::Connection).
+//! a [`ClientHandshake`] takes bytes until it has an answer, which opens the connection or does not. Only these make a
+//! [`Connection`](crate::Connection).
 
 pub mod client;
 pub mod headers;
 pub mod http1;
 pub mod server;
 
-pub use client::{ClientHandshake, ClientRequest, Opened};
+pub use client::{ClientHandshake, ClientRequest};
 pub use headers::Headers;
 pub use http1::{HeadLimits, RequestHead, ResponseHead};
 pub use server::{Accepted, ServerHandshake, Upgrade};

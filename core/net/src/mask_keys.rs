@@ -1,0 +1,29 @@
+//! Masking keys from the operating system's random number generator.
+
+use std::cell::RefCell;
+
+use itoden_core::mask::{BufferedMaskKeys, MaskKeys};
+
+/// Masking keys for the connections of a thread, drawn 256 at a time.
+///
+/// It holds nothing itself, so that a connection at rest costs no memory for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadMaskKeys;
+
+type OsMaskKeys = BufferedMaskKeys<fn(&mut [u8])>;
+
+thread_local! {
+    static KEYS: RefCell<OsMaskKeys> = const { RefCell::new(BufferedMaskKeys::new(fill)) };
+}
+
+/// Fills `bytes` at random. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
+/// one nothing may be sent, so there is no way to go on.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
+impl MaskKeys for ThreadMaskKeys {
+    fn next_key(&mut self) -> [u8; 4] {
+        KEYS.with_borrow_mut(MaskKeys::next_key)
+    }
+}

@@ -1,0 +1,280 @@
+//! Closing, timeouts, backpressure and limits: two ends of one string, and a clock that only the test moves.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{FixedKey, Pair, hex, tell, transmit};
+use itoden_core::{
+    CloseCode, Config, Connection, Failure, Input, Message, MessageKind, ReadyState, Role, SendError, Timestamp,
+    Transmit,
+};
+
+const NORMAL: Option<CloseCode> = Some(CloseCode::NORMAL);
+
+#[test]
+fn a_message_goes_from_client_to_server_and_back() {
+    let mut pair = Pair::new();
+    pair.client.send(Message::text("there")).unwrap();
+    pair.server.send(Message::binary(b"back")).unwrap();
+    let (client, server) = pair.settle();
+    assert_eq!(client, ["message back"]);
+    assert_eq!(server, ["message there"]);
+}
+
+#[test]
+fn a_client_that_closes_is_told_closed_once_the_server_has_ended_the_transport() {
+    let mut pair = Pair::new();
+    pair.client.close(pair.now, NORMAL, "done").unwrap();
+    assert_eq!(pair.client.ready_state(), ReadyState::Closing);
+    let (client, server) = pair.settle();
+    assert_eq!(client, ["close 1000 ", "closed 1000  clean=true"]);
+    assert_eq!(server, ["close 1000 done", "closed 1000 done clean=true"]);
+    assert_eq!((pair.client.ready_state(), pair.server.ready_state()), (ReadyState::Closed, ReadyState::Closed));
+}
+
+#[test]
+fn a_server_that_closes_ends_the_transport_only_after_the_clients_answer() {
+    let mut server = common::connection("server", Config::default());
+    server.close(Timestamp::ZERO, NORMAL, "").unwrap();
+    assert_eq!(hex(&transmit(&mut server)), "880203e8");
+    assert!(server.poll_transmit().is_none());
+    let mut answer = common::unhex("888237fa213d3412");
+    let mut input = server.handle_bytes(Timestamp::ZERO, &mut answer);
+    tell(&mut server, &mut input, &mut Vec::new());
+    assert!(matches!(server.poll_transmit(), Some(Transmit::Shutdown)));
+    assert!(server.poll_transmit().is_none(), "told once");
+}
+
+#[test]
+fn a_client_leaves_it_to_the_server_to_end_the_transport() {
+    let mut client = common::connection("client", Config::default());
+    let mut close = common::unhex("880203e8");
+    let mut input = client.handle_bytes(Timestamp::ZERO, &mut close);
+    tell(&mut client, &mut input, &mut Vec::new());
+    assert!(matches!(client.poll_transmit(), Some(Transmit::Write(_))));
+    transmit(&mut client);
+    assert!(client.poll_transmit().is_none());
+}
+
+#[test]
+fn both_ends_may_close_at_once() {
+    let mut pair = Pair::new();
+    pair.client.close(pair.now, Some(CloseCode::new(4001)), "c").unwrap();
+    pair.server.close(pair.now, Some(CloseCode::new(4002)), "s").unwrap();
+    let (client, server) = pair.settle();
+    assert_eq!(client, ["close 4002 s", "closed 4002 s clean=true"]);
+    assert_eq!(server, ["close 4001 c", "closed 4001 c clean=true"]);
+}
+
+#[test]
+fn a_close_that_is_not_answered_times_out() {
+    for role in ["client", "server"] {
+        let mut connection = common::connection(role, Config::default());
+        let start = Timestamp::from_micros(5);
+        assert_eq!(connection.poll_timeout(), None);
+        connection.close(start, NORMAL, "").unwrap();
+        let deadline = start + Duration::from_secs(10);
+        assert_eq!(connection.poll_timeout(), Some(deadline));
+        connection.handle_timeout(Timestamp::from_micros(6));
+        assert_eq!(connection.ready_state(), ReadyState::Closing, "too early to give up");
+        connection.handle_timeout(deadline);
+        let mut told = Vec::new();
+        tell(&mut connection, &mut Input::empty(), &mut told);
+        assert_eq!(told, ["closed 1006  clean=false"]);
+        assert_eq!(connection.failure(), Some(&Failure::CloseTimeout));
+        assert_eq!(connection.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_end_the_transport_is_not_waited_for_for_ever() {
+    let mut client = common::connection("client", Config::default());
+    client.close(Timestamp::ZERO, NORMAL, "").unwrap();
+    let mut answer = common::unhex("880203e8");
+    let mut input = client.handle_bytes(Timestamp::ZERO, &mut answer);
+    let mut told = Vec::new();
+    tell(&mut client, &mut input, &mut told);
+    client.handle_timeout(client.poll_timeout().unwrap());
+    tell(&mut client, &mut Input::empty(), &mut told);
+    assert_eq!(told, ["close 1000 ", "closed 1000  clean=true"]);
+}
+
+#[test]
+fn a_failed_connection_sends_its_code_ends_the_transport_and_reads_no_more() {
+    let mut pair = Pair::new();
+    // A frame with RSV1, which no extension allows.
+    let mut told = Vec::new();
+    let mut bad = common::unhex("c180000000008180000000");
+    let mut input = pair.server.handle_bytes(pair.now, &mut bad);
+    tell(&mut pair.server, &mut input, &mut told);
+    assert_eq!(told, ["failed reserved_bits"]);
+    assert!(input.is_empty());
+    let (client, server) = pair.settle();
+    assert!(client[0].starts_with("close 1002 the reserved bits of a frame are 100"), "{client:?}");
+    // The client's answer is not read; the server is told of the end by the end of the transport, and as unclean.
+    assert_eq!(server, ["closed 1006  clean=false"]);
+    assert_eq!(client.last().unwrap().split_once(" the").unwrap().0, "closed 1002");
+}
+
+#[test]
+fn a_failed_connection_whose_peer_keeps_the_transport_open_times_out() {
+    let mut server = common::connection("server", Config::default());
+    let mut input = [0xc1];
+    let mut input = server.handle_bytes(Timestamp::from_micros(7), &mut input);
+    let mut told = Vec::new();
+    tell(&mut server, &mut input, &mut told);
+    let deadline = Timestamp::from_micros(7) + Duration::from_secs(10);
+    assert_eq!(server.poll_timeout(), Some(deadline));
+    server.handle_timeout(deadline);
+    tell(&mut server, &mut Input::empty(), &mut told);
+    assert_eq!(told, ["failed reserved_bits", "closed 1006  clean=false"]);
+}
+
+#[test]
+fn paused_reading_leaves_bytes_in_the_input_and_loses_none() {
+    let mut server = common::connection("server", Config::default());
+    let mut client = common::connection("client", Config::default());
+    for text in ["one", "two", "three"] {
+        client.send(Message::text(text)).unwrap();
+    }
+    let mut bytes = transmit(&mut client);
+    let mut input = server.handle_bytes(Timestamp::ZERO, &mut bytes);
+    assert!(server.poll_event(&mut input).is_some());
+    server.pause_reading();
+    assert!(server.poll_event(&mut input).is_none());
+    let mut rest = input.remaining().to_vec();
+    assert_eq!(rest.len(), 9 + 11, "the frames of \"two\" and \"three\", still masked");
+    server.resume_reading();
+    let mut input = server.handle_bytes(Timestamp::ZERO, &mut rest);
+    let mut told = Vec::new();
+    tell(&mut server, &mut input, &mut told);
+    assert_eq!(told, ["message two", "message three"]);
+}
+
+#[test]
+fn buffered_amount_counts_payload_and_falls_as_bytes_are_written() {
+    let mut server = common::connection("server", Config::default());
+    server.send(Message::binary(&[1; 200])).unwrap();
+    server.ping(b"uncounted").unwrap();
+    server.send(Message::text("abc")).unwrap();
+    assert_eq!(server.buffered_amount(), 203);
+    server.transmitted(4); // the first header
+    assert_eq!(server.buffered_amount(), 203);
+    server.transmitted(150);
+    assert_eq!(server.buffered_amount(), 53);
+    server.transmitted(50 + 5); // the end of the first frame and half of the ping
+    assert_eq!(server.buffered_amount(), 3);
+    server.transmitted(6 + 2 + 1);
+    assert_eq!(server.buffered_amount(), 2);
+    assert_eq!(transmit(&mut server), b"bc");
+    assert_eq!(server.buffered_amount(), 0);
+}
+
+#[test]
+fn large_shared_payloads_of_a_server_are_queued_by_reference() {
+    let mut server = common::connection("server", Config::default());
+    let payload = Bytes::from(vec![7; 10_000]);
+    server.send(Message::text("before")).unwrap();
+    server.send_shared(MessageKind::Binary, payload.clone()).unwrap();
+    server.send_shared(MessageKind::Text, payload.clone()).unwrap();
+    server.send(Message::text("after")).unwrap();
+    let Some(Transmit::Write(segments)) = server.poll_transmit() else { panic!("nothing to write") };
+    let slices: Vec<_> = segments.iter().collect();
+    assert_eq!(slices.iter().map(|slice| slice.len()).collect::<Vec<_>>(), [8 + 4, 10_000, 4, 10_000, 7]);
+    assert_eq!(slices[1].as_ptr(), payload.as_ptr());
+    let whole = segments.to_vec();
+    // Written in odd steps, the bytes are the same.
+    let mut stepped = Vec::new();
+    for step in (1..).step_by(997) {
+        let Some(Transmit::Write(segments)) = server.poll_transmit() else { break };
+        let first = segments.first();
+        let count = step.min(first.len());
+        stepped.extend_from_slice(&first[..count]);
+        server.transmitted(count);
+    }
+    assert_eq!(stepped, whole);
+    assert_eq!(server.buffered_amount(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_read_bounds_what_can_be_sent() {
+    let mut config = Config::default();
+    config.limits.max_buffered_amount = 10;
+    let mut server = common::connection("server", config);
+    server.send(Message::text("12345678")).unwrap();
+    server.send(Message::text("crosses")).unwrap();
+    assert_eq!(server.send(Message::text("x")), Err(SendError::BufferFull { buffered: 15, limit: 10 }));
+    transmit(&mut server);
+    assert_eq!(server.send(Message::text("x")), Ok(()));
+}
+
+#[test]
+fn a_flood_of_pings_is_answered_up_to_the_limit_and_then_with_the_newest() {
+    let mut config = Config::default();
+    config.limits.max_pending_pongs = 2;
+    let mut server = common::connection("server", config);
+    let mut client = common::connection("client", Config::default());
+    for payload in [b"1", b"2", b"3", b"4", b"5"] {
+        client.ping(payload).unwrap();
+    }
+    let mut bytes = transmit(&mut client);
+    let mut input = server.handle_bytes(Timestamp::ZERO, &mut bytes);
+    tell(&mut server, &mut input, &mut Vec::new());
+    assert_eq!(transmit(&mut server), b"\x8a\x011\x8a\x012\x8a\x015");
+}
+
+#[test]
+fn without_auto_pong_the_application_answers() {
+    let mut server = common::connection("server", Config { auto_pong: false, ..Config::default() });
+    let mut client = common::connection("client", Config::default());
+    client.ping(b"?").unwrap();
+    let mut bytes = transmit(&mut client);
+    let mut input = server.handle_bytes(Timestamp::ZERO, &mut bytes);
+    let mut told = Vec::new();
+    tell(&mut server, &mut input, &mut told);
+    assert_eq!(told, ["ping ?"]);
+    assert!(server.poll_transmit().is_none());
+    server.pong(b"?").unwrap();
+    assert_eq!(transmit(&mut server), b"\x8a\x01?");
+}
+
+#[test]
+fn a_transport_that_takes_no_more_bytes_still_brings_what_came_before() {
+    let mut client = common::connection("client", Config::default());
+    client.send(Message::text("lost")).unwrap();
+    client.handle_write_failure(Timestamp::ZERO);
+    assert_eq!(client.ready_state(), ReadyState::Closing);
+    assert_eq!(client.send(Message::text("x")), Err(SendError::NotOpen));
+    let mut bytes = b"\x81\x04last\x88\x02\x03\xe9".to_vec();
+    let mut input = client.handle_bytes(Timestamp::ZERO, &mut bytes);
+    let mut told = Vec::new();
+    tell(&mut client, &mut input, &mut told);
+    assert_eq!(told, ["message last", "close 1001 "]);
+    assert!(client.poll_transmit().is_none());
+}
+
+#[test]
+fn a_failed_text_fragment_changes_nothing() {
+    let mut server = common::connection("server", Config::default());
+    server.send_fragment(MessageKind::Text, b"a\xce", false).unwrap();
+    assert_eq!(server.send_fragment(MessageKind::Text, b"\xff", false), Err(SendError::TextNotUtf8));
+    assert_eq!(server.send_fragment(MessageKind::Text, b"\xba", true), Ok(()));
+    assert_eq!(hex(&transmit(&mut server)), "010261ce8001ba");
+}
+
+#[test]
+fn getters_tell_what_is() {
+    let server = common::connection("server", Config::default());
+    let client = Connection::client(Arc::default(), Box::new(FixedKey));
+    assert_eq!((server.role(), client.role()), (Role::Server, Role::Client));
+    assert_eq!(server.ready_state(), ReadyState::Open);
+    assert!(!server.close_sent() && !server.close_received() && server.failure().is_none());
+}
+
+#[test]
+fn a_connection_at_rest_is_at_most_256_bytes() {
+    assert!(size_of::<Connection>() <= 256, "{} bytes", size_of::<Connection>());
+}
