@@ -156,10 +156,10 @@ async fn a_request_that_is_no_handshake_is_answered_with_its_status() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_given_up_with_408() {
-    let (client, server) = tokio::io::duplex(1024);
-    let (mut client, reading) = (client, read_request(server, HeadLimits::default(), Some(Duration::from_millis(1))));
+    let (mut client, server) = tokio::io::duplex(1024);
+    let reading = read_request(server, HeadLimits::default(), Some(Duration::from_millis(1)));
     client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-    let (read, answer) = tokio::join!(reading, async {
+    let (read, answer) = tokio::join!(reading, async move {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         answer
