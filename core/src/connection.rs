@@ -461,8 +461,8 @@ impl Connection {
                 input.discard();
                 self.ending.get_or_insert_default().received = Some(close.clone().into_owned());
                 if self.state.receive_close(self.role()) {
-                    // "it SHOULD send a Close frame [...] typically echoing the status code it received" (§5.5.1).
-                    self.push_close(&CloseFrame { code: close.code, reason: Cow::Borrowed("") });
+                    // "the endpoint typically echos the status code it received" (§5.5.1); the reason too, as peers do.
+                    self.push_close(&close);
                 }
                 Event::CloseReceived(close)
             }

@@ -30,7 +30,7 @@ fn a_client_that_closes_is_told_closed_once_the_server_has_ended_the_transport()
     pair.client.close(pair.now, NORMAL, "done").unwrap();
     assert_eq!(pair.client.ready_state(), ReadyState::Closing);
     let (client, server) = pair.settle();
-    assert_eq!(client, ["close 1000 ", "closed 1000  clean=true"]);
+    assert_eq!(client, ["close 1000 done", "closed 1000 done clean=true"]);
     assert_eq!(server, ["close 1000 done", "closed 1000 done clean=true"]);
     assert_eq!((pair.client.ready_state(), pair.server.ready_state()), (ReadyState::Closed, ReadyState::Closed));
 }
