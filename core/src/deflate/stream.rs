@@ -1,0 +1,130 @@
+//! Compressing and decompressing messages (RFC 7692 §7.2).
+
+use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
+
+/// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (§7.2.1), and append them again (§7.2.2).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Output grows by steps of at most this much, so that no step is far larger than what it brings.
+const MAX_STEP: usize = 64 << 10;
+
+/// Why a message can't be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InflateError {
+    /// The bytes are not a DEFLATE stream.
+    Invalid,
+    /// There would be more than the limit. Nothing beyond it was produced.
+    TooBig,
+}
+
+/// Compresses the messages of one direction.
+pub struct Compressor {
+    deflate: Deflate,
+    no_context_takeover: bool,
+}
+
+impl Compressor {
+    /// A compressor with a window of 2^`window_bits` bytes, 8 to 15, and a level of 1 to 9.
+    pub fn new(level: u8, window_bits: u8, no_context_takeover: bool) -> Self {
+        // zlib has no raw streams with a window of 8 bits. With one of 9 it reaches back 512 - 262 = 250 bytes at most,
+        // which a window of 256 bytes can follow.
+        let deflate = Deflate::new(i32::from(level), false, window_bits.max(9));
+        Self { deflate, no_context_takeover }
+    }
+
+    /// Appends the next part of a message, compressed, to `out`; with `fin` it is the last part.
+    pub fn compress(&mut self, mut payload: &[u8], fin: bool, out: &mut Vec<u8>) {
+        let flush = if fin { DeflateFlush::SyncFlush } else { DeflateFlush::NoFlush };
+        let start = out.len();
+        loop {
+            let (taken, made) = (self.deflate.total_in(), self.deflate.total_out());
+            let room = (payload.len() / 2 + 64).min(MAX_STEP);
+            let end = out.len();
+            out.resize(end + room, 0);
+            self.deflate.compress(payload, &mut out[end..], flush).expect("a compressor takes any bytes at any time");
+            payload = &payload[(self.deflate.total_in() - taken) as usize..];
+            let made = (self.deflate.total_out() - made) as usize;
+            out.truncate(end + made);
+            // "The call is to be made again if there is no room left", says zlib: then it may have more to give.
+            if payload.is_empty() && made < room {
+                break;
+            }
+        }
+        if fin {
+            if out[start..].ends_with(&TAIL) {
+                out.truncate(out.len() - TAIL.len());
+            }
+            if self.no_context_takeover {
+                self.deflate.reset();
+            }
+        }
+    }
+}
+
+/// Decompresses the messages of one direction.
+pub struct Decompressor {
+    inflate: Inflate,
+    window_bits: u8,
+    no_context_takeover: bool,
+}
+
+impl Decompressor {
+    /// A decompressor with a window of 2^`window_bits` bytes, 8 to 15.
+    pub fn new(window_bits: u8, no_context_takeover: bool) -> Self {
+        Self { inflate: Inflate::new(false, window_bits), window_bits, no_context_takeover }
+    }
+
+    /// Appends the next part of a message, decompressed, to `out`, which may grow to `limit` bytes and no further; with
+    /// `fin` it is the last part.
+    pub fn decompress(
+        &mut self,
+        payload: &[u8],
+        fin: bool,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), InflateError> {
+        self.push(payload, limit, out)?;
+        if fin {
+            self.push(&TAIL, limit, out)?;
+            if self.no_context_takeover {
+                self.restart();
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, mut input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
+        loop {
+            let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
+            // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
+            let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(out.len()) + 1);
+            let end = out.len();
+            out.resize(end + room, 0);
+            let status = self.inflate.decompress(input, &mut out[end..], InflateFlush::SyncFlush);
+            let made = (self.inflate.total_out() - made) as usize;
+            input = &input[(self.inflate.total_in() - taken) as usize..];
+            out.truncate(end + made);
+            if out.len() > limit {
+                out.truncate(limit);
+                return Err(InflateError::TooBig);
+            }
+            match status {
+                // A block with BFINAL set may come (§7.2.3.4): what follows it is a new stream.
+                Ok(Status::StreamEnd) => {
+                    self.restart();
+                    if input.is_empty() {
+                        return Ok(());
+                    }
+                }
+                // No room was left: there may be more to come even if all input is taken.
+                Ok(_) if made == room => {}
+                Ok(_) if input.is_empty() => return Ok(()),
+                _ => return Err(InflateError::Invalid),
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        self.inflate = Inflate::new(false, self.window_bits);
+    }
+}
