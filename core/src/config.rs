@@ -57,10 +57,12 @@ pub struct Config {
     ///
     /// Default `true`. With `false` the application must answer each [`Event::Ping`](crate::Event::Ping).
     pub auto_pong: bool,
+    /// Whether to agree on compression (RFC 7692), and how; `None` declines it. Default `None`.
+    pub deflate: Option<crate::deflate::DeflateConfig>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limits: Limits::default(), close_timeout: Duration::from_secs(10), auto_pong: true }
+        Self { limits: Limits::default(), close_timeout: Duration::from_secs(10), auto_pong: true, deflate: None }
     }
 }

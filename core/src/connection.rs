@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::config::Config;
+use crate::deflate::{DeflateParams, MessageDeflate};
 use crate::error::{ProtocolError, SendError};
 use crate::frame::Decoder;
 use crate::header::{FrameHeader, HeaderRules, MAX_CONTROL_PAYLOAD};
@@ -19,6 +20,9 @@ use crate::output::{Output, Transmit};
 use crate::state::{ReadyState, Role, State};
 use crate::time::Timestamp;
 use crate::utf8::{self, Validator};
+
+/// RSV1 among the reserved bits of a header.
+const RSV1: u8 = 0b100;
 
 /// An open WebSocket connection, without its socket.
 ///
@@ -77,11 +81,14 @@ pub struct Connection {
     /// Set once the connection begins to end; boxed, since most connections are not ending.
     ending: Option<Box<Ending>>,
     subprotocol: Option<Arc<str>>,
+    /// The compression that the opening handshake agreed on.
+    deflate: Option<Box<MessageDeflate>>,
 }
 
 /// A message that is sent in fragments: its kind, and the check that its text stays UTF-8 across them.
 struct Sending {
     kind: MessageKind,
+    compressed: bool,
     validator: Validator,
 }
 
@@ -175,11 +182,19 @@ impl Connection {
             close_deadline: None,
             ending: None,
             subprotocol: None,
+            deflate: None,
         }
     }
 
-    pub(crate) fn set_subprotocol(&mut self, subprotocol: Option<Arc<str>>) {
-        self.subprotocol = subprotocol;
+    /// Notes what the opening handshake agreed on.
+    pub(crate) fn agree(&mut self, subprotocol: Option<&str>, deflate: Option<DeflateParams>) {
+        self.subprotocol = subprotocol.map(Arc::from);
+        if let (Some(params), Some(config)) = (deflate, &self.config.deflate) {
+            self.deflate = Some(Box::new(MessageDeflate::new(params, self.role(), config)));
+            // RSV1 is the "Per-Message Compressed" bit (RFC 7692 §6).
+            let rules = HeaderRules { allowed_rsv: RSV1, masked: Some(self.mask_keys.is_none()) };
+            self.decoder = Decoder::new(rules);
+        }
     }
 }
 
@@ -198,6 +213,11 @@ impl Connection {
     /// The subprotocol that the opening handshake agreed on (§1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// The compression that the opening handshake agreed on (RFC 7692).
+    pub fn deflate(&self) -> Option<DeflateParams> {
+        self.deflate.as_ref().map(|deflate| deflate.params())
     }
 
     /// Payload bytes of messages that were sent but are not written yet. Headers and control frames don't count.
@@ -288,7 +308,9 @@ impl Connection {
     /// Sends a message in one frame.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.check_message()?;
-        self.push_frame(message.kind().opcode(), true, message.as_bytes());
+        let payload = message.as_bytes();
+        let compressed = self.is_worth_compressing(Some(payload.len()));
+        self.push_data(message.kind().opcode(), true, compressed, compressed, payload);
         Ok(())
     }
 
@@ -298,6 +320,10 @@ impl Connection {
         self.check_message()?;
         if kind == MessageKind::Text {
             utf8::whole(&payload).map_err(|_| SendError::TextNotUtf8)?;
+        }
+        if self.is_worth_compressing(Some(payload.len())) {
+            self.push_data(kind.opcode(), true, true, true, &payload);
+            return Ok(());
         }
         let header = self.header(kind.opcode(), true);
         self.output.push_shared(header, payload);
@@ -315,7 +341,10 @@ impl Connection {
             self.check_open()?;
         }
         let first = self.sending.is_none();
-        let mut sending = self.sending.take().unwrap_or(Sending { kind, validator: Validator::default() });
+        let mut sending = self.sending.take().unwrap_or_else(|| {
+            let compressed = self.is_worth_compressing(fin.then_some(payload.len()));
+            Sending { kind, compressed, validator: Validator::default() }
+        });
         if sending.kind == MessageKind::Text {
             let before = sending.validator;
             let mut valid = sending.validator.push(payload, |_| ());
@@ -328,7 +357,8 @@ impl Connection {
                 return Err(SendError::TextNotUtf8);
             }
         }
-        self.push_frame(if first { sending.kind.opcode() } else { Opcode::Continuation }, fin, payload);
+        let opcode = if first { sending.kind.opcode() } else { Opcode::Continuation };
+        self.push_data(opcode, fin, first && sending.compressed, sending.compressed, payload);
         self.sending = (!fin).then_some(sending);
         Ok(())
     }
@@ -405,6 +435,26 @@ impl Connection {
         FrameHeader { fin, rsv: 0, opcode, masking_key, payload_len: 0 }
     }
 
+    fn is_worth_compressing(&self, len: Option<usize>) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_worth(len))
+    }
+
+    /// Queues a frame of a message. RSV1 marks the first frame of a compressed message (RFC 7692 §6.1).
+    #[inline]
+    fn push_data(&mut self, opcode: Opcode, fin: bool, rsv1: bool, compressed: bool, payload: &[u8]) {
+        let Some(deflate) = self.deflate.as_mut().filter(|_| compressed) else {
+            return self.push_frame(opcode, fin, payload);
+        };
+        let mut smaller = Vec::new();
+        deflate.compress(payload, fin, &mut smaller);
+        if self.state.write_failed() {
+            return;
+        }
+        let mut header = self.header(opcode, fin);
+        header.rsv = if rsv1 { RSV1 } else { 0 };
+        self.output.push(header, &smaller);
+    }
+
     #[inline]
     fn push_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         if self.state.write_failed() {
@@ -434,7 +484,7 @@ impl Connection {
                 Ok(None) => break,
                 Err(error) => return Some(self.fail(error, input)),
             };
-            match self.assembler.push(piece, &self.config.limits) {
+            match self.assembler.push(piece, &self.config.limits, self.deflate.as_deref_mut()) {
                 Ok(Some(Incoming::Message(message))) => return Some(Event::Message(message)),
                 Ok(Some(control)) => return Some(self.receive_control(control, input)),
                 Ok(None) => {}

@@ -138,6 +138,9 @@ errors! {
     InvalidCloseReason = "invalid_close_reason", 1007, "RFC 6455 §5.5.1",
         "The reason in a Close frame is UTF-8.",
         "the reason of a Close frame has bytes that are not UTF-8";
+    InvalidDeflate = "invalid_deflate", 1007, "RFC 7692 §7.2.2",
+        "The payload of a compressed message is a DEFLATE stream.",
+        "a compressed message can't be decompressed";
     FrameTooBig { size: u64 = "the length declared", limit: u64 = "`max_frame_size`" }
         = "frame_too_big", 1009, "RFC 6455 §10.4",
         "A frame is at most max_frame_size bytes long.",
@@ -211,6 +214,9 @@ errors! {
     UnofferedExtension { extension: String = "its name" } = "unoffered_extension", 0, "RFC 6455 §4.1",
         "The server chooses among the extensions that were offered.",
         "the server chose the extension {extension:?}, which was not offered";
+    InvalidExtension { extension: String = "its name" } = "invalid_extension", 0, "RFC 7692 §5.1",
+        "The server's parameters for an extension are among those that were offered.",
+        "the server answered for the extension {extension:?} with parameters that the offer does not allow";
     UnofferedSubprotocol { subprotocol: String = "its name" } = "unoffered_subprotocol", 0, "RFC 6455 §4.1",
         "The server chooses among the subprotocols that were offered.",
         "the server chose the subprotocol {subprotocol:?}, which was not offered";

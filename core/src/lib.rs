@@ -20,7 +20,6 @@
 pub mod close;
 pub mod config;
 pub mod connection;
-#[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod error;
 pub mod frame;

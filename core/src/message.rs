@@ -1,10 +1,10 @@
 //! Messages: fragments put together, limits, UTF-8 (RFC 6455 §5.4, §5.6, §8.1).
 
 use std::borrow::Cow;
-use std::mem;
 
 use crate::close::CloseFrame;
 use crate::config::Limits;
+use crate::deflate::{InflateError, MessageDeflate};
 use crate::error::ProtocolError;
 use crate::frame::Piece;
 use crate::opcode::Opcode;
@@ -90,6 +90,41 @@ pub enum Incoming<'b> {
     Close(CloseFrame<'b>),
 }
 
+impl Content {
+    fn append(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
+        match self {
+            Self::Text(text, validator) => {
+                validator.push(payload, |part| text.push_str(part)).map_err(|_| ProtocolError::InvalidUtf8)?;
+            }
+            Self::Binary(bytes) => bytes.extend_from_slice(payload),
+        }
+        Ok(())
+    }
+
+    /// Appends what a compressed payload becomes, stopped while it inflates if it becomes too big.
+    fn inflate(
+        &mut self,
+        payload: &[u8],
+        fin: bool,
+        limit: u64,
+        deflate: &mut MessageDeflate,
+    ) -> Result<(), ProtocolError> {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let failed = |error| match error {
+            InflateError::Invalid => ProtocolError::InvalidDeflate,
+            InflateError::TooBig => ProtocolError::MessageTooBig { size: limit.saturating_add(1), limit },
+        };
+        match self {
+            Self::Text(text, _) => {
+                let mut part = Vec::new();
+                deflate.decompress(payload, fin, most.saturating_sub(text.len()), &mut part).map_err(failed)?;
+                self.append(&part)
+            }
+            Self::Binary(bytes) => deflate.decompress(payload, fin, most, bytes).map_err(failed),
+        }
+    }
+}
+
 /// Puts the pieces of frames together.
 #[derive(Debug, Default)]
 pub struct Assembler {
@@ -100,12 +135,20 @@ pub struct Assembler {
     /// Frames of the open message.
     fragments: u32,
     /// The payload of a control frame that is cut between two inputs.
-    control: Vec<u8>,
+    #[expect(clippy::box_collection, reason = "hardly ever there: 8 bytes at rest instead of 24")]
+    control: Option<Box<Vec<u8>>>,
+}
+
+/// A message whose last fragment has not come.
+#[derive(Debug)]
+struct Open {
+    compressed: bool,
+    content: Content,
 }
 
 /// What has come of a message. Text is checked as it comes, so its end needs no second look.
 #[derive(Debug)]
-enum Open {
+enum Content {
     Text(String, Validator),
     Binary(Vec<u8>),
 }
@@ -113,20 +156,31 @@ enum Open {
 impl Assembler {
     /// No message is open.
     pub const fn new() -> Self {
-        Self { open: None, size: 0, fragments: 0, control: Vec::new() }
+        Self { open: None, size: 0, fragments: 0, control: None }
     }
 
     /// Takes the next piece of a frame, in the order of arrival; what it completes, if it completes anything.
+    ///
+    /// `deflate` decompresses the messages that are marked by RSV1; without one no frame may have it.
     #[inline]
-    pub fn push<'b>(&mut self, piece: Piece<'b>, limits: &Limits) -> Result<Option<Incoming<'b>>, ProtocolError> {
+    pub fn push<'b>(
+        &mut self,
+        piece: Piece<'b>,
+        limits: &Limits,
+        deflate: Option<&mut MessageDeflate>,
+    ) -> Result<Option<Incoming<'b>>, ProtocolError> {
         let header = piece.header;
+        // RSV1 stands on "the first fragment of a message", and on no control frame (RFC 7692 §6).
+        if header.rsv != 0 && !matches!(header.opcode, Opcode::Text | Opcode::Binary) {
+            return Err(ProtocolError::ReservedBits { bits: header.rsv });
+        }
         if header.opcode.is_control() {
             return self.push_control(piece);
         }
         if piece.first {
             self.admit(&piece, limits)?;
             // The common case: one frame is the message, and it lies whole in the read buffer. It is lent, not copied.
-            if header.fin && header.opcode != Opcode::Continuation && piece.is_whole() {
+            if header.fin && header.rsv == 0 && header.opcode != Opcode::Continuation && piece.is_whole() {
                 return Ok(Some(Incoming::Message(match header.opcode {
                     Opcode::Text => {
                         let text = utf8::whole(piece.payload).map_err(|_| ProtocolError::InvalidUtf8)?;
@@ -136,7 +190,7 @@ impl Assembler {
                 })));
             }
         }
-        self.assemble(piece)
+        self.assemble(piece, limits, deflate)
     }
 
     /// Whether a data frame with this header may come now, and fits.
@@ -154,8 +208,9 @@ impl Assembler {
         if size > limits.max_frame_size {
             return Err(ProtocolError::FrameTooBig { size, limit: limits.max_frame_size });
         }
-        // Both are below 2^63: no overflow.
-        self.size += size;
+        let compressed = header.rsv != 0 || self.open.as_ref().is_some_and(|open| open.compressed);
+        // Both are below 2^63: no overflow. What is compressed counts by what it becomes.
+        self.size += if compressed { 0 } else { size };
         if self.size > limits.max_message_size {
             return Err(ProtocolError::MessageTooBig { size: self.size, limit: limits.max_message_size });
         }
@@ -166,29 +221,35 @@ impl Assembler {
         Ok(())
     }
 
-    /// Copies a piece behind what came of its message.
-    fn assemble<'b>(&mut self, piece: Piece<'b>) -> Result<Option<Incoming<'b>>, ProtocolError> {
+    /// Copies or inflates a piece behind what came of its message.
+    fn assemble<'b>(
+        &mut self,
+        piece: Piece<'b>,
+        limits: &Limits,
+        deflate: Option<&mut MessageDeflate>,
+    ) -> Result<Option<Incoming<'b>>, ProtocolError> {
+        let header = piece.header;
         let open = self.open.get_or_insert_with(|| {
-            Box::new(match piece.header.opcode {
-                Opcode::Text => Open::Text(String::new(), Validator::default()),
-                _ => Open::Binary(Vec::new()),
-            })
+            let content = match header.opcode {
+                Opcode::Text => Content::Text(String::new(), Validator::default()),
+                _ => Content::Binary(Vec::new()),
+            };
+            Box::new(Open { compressed: header.rsv != 0, content })
         });
-        match &mut **open {
-            Open::Text(text, validator) => {
-                validator.push(piece.payload, |part| text.push_str(part)).map_err(|_| ProtocolError::InvalidUtf8)?
-            }
-            Open::Binary(bytes) => bytes.extend_from_slice(piece.payload),
+        let fin = piece.is_last() && header.fin;
+        match deflate.filter(|_| open.compressed) {
+            Some(deflate) => open.content.inflate(piece.payload, fin, limits.max_message_size, deflate)?,
+            None => open.content.append(piece.payload)?,
         }
-        if !(piece.is_last() && piece.header.fin) {
+        if !fin {
             return Ok(None);
         }
-        Ok(Some(Incoming::Message(match self.open.take().map(|open| *open) {
-            Some(Open::Text(text, mut validator)) => {
+        Ok(Some(Incoming::Message(match self.open.take().map(|open| open.content) {
+            Some(Content::Text(text, mut validator)) => {
                 validator.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 Message::Text(Cow::Owned(text))
             }
-            Some(Open::Binary(bytes)) => Message::Binary(Cow::Owned(bytes)),
+            Some(Content::Binary(bytes)) => Message::Binary(Cow::Owned(bytes)),
             None => return Ok(None),
         })))
     }
@@ -198,11 +259,11 @@ impl Assembler {
         let payload = if piece.is_whole() {
             Cow::Borrowed(piece.payload)
         } else {
-            self.control.extend_from_slice(piece.payload);
+            self.control.get_or_insert_default().extend_from_slice(piece.payload);
             if !piece.is_last() {
                 return Ok(None);
             }
-            Cow::Owned(mem::take(&mut self.control))
+            Cow::Owned(self.control.take().map(|control| *control).unwrap_or_default())
         };
         Ok(Some(match piece.header.opcode {
             Opcode::Ping => Incoming::Ping(payload),

@@ -3,38 +3,28 @@
 
 mod common;
 
-use common::{hex, unhex};
+use std::sync::Arc;
+
+use common::{hex, tell, transmit, unhex};
 use itoden_core::deflate::params::{accept, confirm, offer};
 use itoden_core::deflate::{Compressor, Decompressor, DeflateConfig, DeflateParams, InflateError};
-use itoden_core::handshake::Headers;
 use itoden_core::handshake::headers::{Extension, extensions};
+use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
+use itoden_core::{Config, Connection, Message, MessageKind, Timestamp};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Vec<Extension> {
     extensions(&Headers::from_iter([("Sec-WebSocket-Extensions", text)])).unwrap()
 }
 
-fn text(extension: &Extension) -> String {
-    let mut text = extension.name.clone();
-    for (name, value) in &extension.params {
-        text += "; ";
-        text += name;
-        if let Some(value) = value {
-            text += "=";
-            text += value;
-        }
-    }
-    text
-}
-
 fn answer(offers: &str, config: &DeflateConfig) -> Option<String> {
-    accept(&parse(offers), config).map(|(answer, _)| text(&answer))
+    accept(&parse(offers), config).map(|(answer, _)| answer.to_string())
 }
 
 #[test]
 fn a_client_offers_what_it_wants() {
     let config = DeflateConfig::default();
-    assert_eq!(text(&offer(&config)), "permessage-deflate; client_max_window_bits");
+    assert_eq!(offer(&config).unwrap().to_string(), "permessage-deflate; client_max_window_bits");
     let config = DeflateConfig {
         server_no_context_takeover: true,
         client_no_context_takeover: true,
@@ -43,7 +33,7 @@ fn a_client_offers_what_it_wants() {
         ..config
     };
     assert_eq!(
-        text(&offer(&config)),
+        offer(&config).unwrap().to_string(),
         "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
          server_max_window_bits=10; client_max_window_bits=9"
     );
@@ -121,18 +111,18 @@ fn inflate(decompressor: &mut Decompressor, bytes: &[u8]) -> Result<Vec<u8>, Inf
 #[test]
 fn the_examples_of_the_rfc_are_read() {
     // RFC 7692 §7.2.3.1 to §7.2.3.5; the second message refers to the first.
-    let mut decompressor = Decompressor::new(15, false);
+    let mut decompressor = Decompressor::new(15);
     assert_eq!(inflate(&mut decompressor, &unhex("f248cdc9c90700")).unwrap(), b"Hello");
     assert_eq!(inflate(&mut decompressor, &unhex("f200110000")).unwrap(), b"Hello");
     for example in ["000500faff48656c6c6f00", "f348cdc9c9070000", "f248050000 00ffff cac9c90700"] {
         let bytes = unhex(&example.replace(' ', ""));
-        assert_eq!(inflate(&mut Decompressor::new(15, false), &bytes).unwrap(), b"Hello", "{example}");
+        assert_eq!(inflate(&mut Decompressor::new(15), &bytes).unwrap(), b"Hello", "{example}");
     }
 }
 
 #[test]
 fn hello_is_compressed_as_in_the_rfc() {
-    let mut compressor = Compressor::new(6, 15, false);
+    let mut compressor = Compressor::new(6, 15);
     let (mut first, mut second) = (Vec::new(), Vec::new());
     compressor.compress(b"Hello", true, &mut first);
     compressor.compress(b"Hello", true, &mut second);
@@ -141,51 +131,163 @@ fn hello_is_compressed_as_in_the_rfc() {
 }
 
 #[test]
-fn without_context_takeover_each_message_stands_alone() {
-    let mut compressor = Compressor::new(6, 15, true);
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    compressor.compress(b"Hello", true, &mut first);
-    compressor.compress(b"Hello", true, &mut second);
-    assert_eq!(first, second);
-}
-
-#[test]
 fn a_bomb_costs_at_most_the_limit() {
     let mut bomb = Vec::new();
-    Compressor::new(9, 15, false).compress(&vec![0; 8 << 20], true, &mut bomb);
+    Compressor::new(9, 15).compress(&vec![0; 8 << 20], true, &mut bomb);
     assert!(bomb.len() < 10_000);
     let mut out = Vec::new();
-    let result = Decompressor::new(15, false).decompress(&bomb, true, 100_000, &mut out);
+    let result = Decompressor::new(15).decompress(&bomb, true, 100_000, &mut out);
     assert_eq!(result, Err(InflateError::TooBig));
     assert_eq!(out.len(), 100_000);
     assert!(out.capacity() <= 400_000, "{}", out.capacity());
     let mut out = Vec::new();
-    Decompressor::new(15, false).decompress(&bomb, true, 8 << 20, &mut out).unwrap();
+    Decompressor::new(15).decompress(&bomb, true, 8 << 20, &mut out).unwrap();
     assert_eq!(out.len(), 8 << 20, "exactly the limit passes");
 }
 
 #[test]
 fn what_is_no_deflate_stream_is_refused() {
-    assert_eq!(inflate(&mut Decompressor::new(15, false), &[0xff; 20]), Err(InflateError::Invalid));
+    assert_eq!(inflate(&mut Decompressor::new(15), &[0xff; 20]), Err(InflateError::Invalid));
     // A stored block whose length and its complement don't fit.
-    assert_eq!(inflate(&mut Decompressor::new(15, false), &unhex("000500fafe48")), Err(InflateError::Invalid));
+    assert_eq!(inflate(&mut Decompressor::new(15), &unhex("000500fafe48")), Err(InflateError::Invalid));
     // A distance that reaches behind the beginning of the stream.
-    assert_eq!(inflate(&mut Decompressor::new(15, false), &unhex("f200110000")), Err(InflateError::Invalid));
+    assert_eq!(inflate(&mut Decompressor::new(15), &unhex("f200110000")), Err(InflateError::Invalid));
+}
+
+/// A client and a server that have shaken hands with these configurations.
+fn shake_hands(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
+    let config = |deflate| Arc::new(Config { deflate: Some(deflate), ..Config::default() });
+    let request = ClientRequest {
+        host: "example.com".into(),
+        target: "/".into(),
+        subprotocols: Vec::new(),
+        deflate: Some(client.clone()),
+        headers: Headers::new(),
+    };
+    let (mut asking, bytes) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).unwrap();
+    let (upgrade, _) = ServerHandshake::new(HeadLimits::default()).handle_bytes(&bytes).unwrap().unwrap();
+    let accepted = upgrade.accept(None, &Headers::new(), config(server)).unwrap();
+    let (response, _) = asking.handle_bytes(&accepted.response).unwrap().unwrap();
+    let client = asking.open(&response, config(client), Box::new(common::FixedKey)).unwrap();
+    assert_eq!(client.deflate(), accepted.connection.deflate());
+    (client, accepted.connection)
+}
+
+fn always() -> DeflateConfig {
+    DeflateConfig { threshold: 0, ..DeflateConfig::default() }
+}
+
+/// What `to` is told of these bytes, in one chunk and in single bytes alike.
+fn told(to: &mut Connection, mut bytes: Vec<u8>) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut input = to.handle_bytes(Timestamp::ZERO, &mut bytes);
+    tell(to, &mut input, &mut told);
+    told
+}
+
+#[test]
+fn messages_go_compressed_both_ways_and_refer_to_earlier_ones() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    server.send(Message::text("Hello")).unwrap();
+    server.send(Message::text("Hello")).unwrap();
+    let bytes = transmit(&mut server);
+    assert_eq!(hex(&bytes), "c107f248cdc9c90700c105f200110000");
+    assert_eq!(told(&mut client, bytes), ["message Hello", "message Hello"]);
+    client.send(Message::binary(b"back")).unwrap();
+    assert_eq!(told(&mut server, transmit(&mut client)), ["message back"]);
+}
+
+#[test]
+fn messages_below_the_threshold_go_as_they_are() {
+    let (mut client, mut server) = shake_hands(always(), DeflateConfig { threshold: 6, ..always() });
+    server.send(Message::text("Hello")).unwrap();
+    server.send(Message::text("Hello!")).unwrap();
+    let bytes = transmit(&mut server);
+    assert_eq!((bytes[0], bytes[7]), (0x81, 0xc1));
+    assert_eq!(told(&mut client, bytes), ["message Hello", "message Hello!"]);
+}
+
+#[test]
+fn empty_messages_and_empty_fragments_survive() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    server.send(Message::text("")).unwrap();
+    for (fragment, fin) in [("", false), ("a", false), ("", false), ("", true)] {
+        server.send_fragment(MessageKind::Text, fragment.as_bytes(), fin).unwrap();
+    }
+    assert_eq!(told(&mut client, transmit(&mut server)), ["message ", "message a"]);
+}
+
+#[test]
+fn a_ping_between_compressed_fragments_is_not_compressed() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    server.send_fragment(MessageKind::Text, b"He", false).unwrap();
+    server.ping(b"now").unwrap();
+    server.send_fragment(MessageKind::Text, b"llo", true).unwrap();
+    assert_eq!(told(&mut client, transmit(&mut server)), ["ping now", "message Hello"]);
+}
+
+#[test]
+fn rsv1_stands_only_on_the_first_frame_of_a_message() {
+    for bytes in ["4100c000", "c900", "0101 61c000"] {
+        let (mut client, _) = shake_hands(always(), always());
+        let told = told(&mut client, unhex(&bytes.replace(' ', "")));
+        assert_eq!(told, ["failed reserved_bits"], "{bytes}");
+    }
+}
+
+#[test]
+fn a_compressed_message_that_is_no_deflate_stream_fails_with_1007() {
+    let (mut client, _) = shake_hands(always(), always());
+    assert_eq!(told(&mut client, unhex("c102ffff")), ["failed invalid_deflate"]);
+    assert_eq!(client.failure().unwrap().to_string(), "a compressed message can't be decompressed");
+}
+
+#[test]
+fn a_compressed_message_that_is_not_utf8_fails_with_1007() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    server.send(Message::binary(b"a\xff")).unwrap();
+    let mut bytes = transmit(&mut server);
+    bytes[0] = 0xc1;
+    assert_eq!(told(&mut client, bytes), ["failed invalid_utf8"]);
+}
+
+#[test]
+fn a_bomb_fails_with_1009() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    for kind in [MessageKind::Text, MessageKind::Binary] {
+        server.send_shared(kind, vec![b'0'; (16 << 20) + 1].into()).unwrap();
+        let bytes = transmit(&mut server);
+        assert!(bytes.len() < 20_000);
+        if kind == MessageKind::Text {
+            assert_eq!(told(&mut client, bytes), ["failed message_too_big"]);
+        }
+    }
+}
+
+#[test]
+fn without_context_takeover_nothing_is_held_between_messages() {
+    let config = DeflateConfig { server_no_context_takeover: true, client_no_context_takeover: true, ..always() };
+    let (mut client, mut server) = shake_hands(config.clone(), config);
+    for _ in 0..2 {
+        server.send(Message::text("Hello")).unwrap();
+        let bytes = transmit(&mut server);
+        assert_eq!(hex(&bytes), "c107f248cdc9c90700", "no message refers to an earlier one");
+        assert_eq!(told(&mut client, bytes), ["message Hello"]);
+    }
 }
 
 proptest! {
     #[test]
     fn messages_survive_any_window_level_and_fragmentation(
-        level in 1u8..10, window_bits in 8u8..16, no_context_takeover: bool,
-        messages in prop::collection::vec(prop::collection::vec(prop_oneof![
+        level in 1u8..10, window_bits in 8u8..16,         messages in prop::collection::vec(prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..600),
             "[ab]{0,2000}".prop_map(String::into_bytes),
             Just(Vec::new()),
         ], 1..4), 1..6),
         cut in 1usize..700,
     ) {
-        let mut compressor = Compressor::new(level, window_bits, no_context_takeover);
-        let mut decompressor = Decompressor::new(window_bits, no_context_takeover);
+        let mut compressor = Compressor::new(level, window_bits);
+        let mut decompressor = Decompressor::new(window_bits);
         for fragments in messages {
             let mut compressed = Vec::new();
             for (index, fragment) in fragments.iter().enumerate() {

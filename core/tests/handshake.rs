@@ -18,6 +18,7 @@ fn request() -> ClientRequest {
         host: "example.com:8080".into(),
         target: "/chat?room=1".into(),
         subprotocols: vec!["soap".into(), "wamp".into()],
+        deflate: None,
         headers: Headers::from_iter([("Origin", "http://example.com")]),
     }
 }

@@ -200,6 +200,7 @@ fn run_client(case: &Handshake, size: usize) -> Result<Option<String>, String> {
         host: "example.com".into(),
         target: "/chat".into(),
         subprotocols: case.subprotocols.clone(),
+        deflate: None,
         headers: Headers::new(),
     };
     let (mut handshake, _) = ClientHandshake::new(request, *b"the sample nonce", HeadLimits::default()).unwrap();

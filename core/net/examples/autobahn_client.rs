@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use itoden_core::deflate::DeflateConfig;
 use itoden_core::{Config, Connection, Event, Message};
 use itoden_net::{ConnectOptions, Handler, WebSocket, connect, drive};
 use tokio::sync::mpsc;
@@ -21,7 +22,8 @@ impl Handler for Echo {
 }
 
 fn options() -> ConnectOptions {
-    ConnectOptions { config: Arc::new(Config::default()), ..ConnectOptions::default() }
+    let deflate = Some(DeflateConfig { threshold: 0, ..DeflateConfig::default() });
+    ConnectOptions { config: Arc::new(Config { deflate, ..Config::default() }), ..ConnectOptions::default() }
 }
 
 #[tokio::main]

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use itoden_core::deflate::DeflateConfig;
 use itoden_core::handshake::{HeadLimits, Headers};
 use itoden_core::{Config, Connection, Event};
 use itoden_net::{Handler, drive, read_request};
@@ -36,7 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(&address).await?;
     println!("ws://{}/", listener.local_addr()?);
-    let config = Arc::new(Config::default());
+    // Every message is compressed for clients that offer it.
+    let deflate = Some(DeflateConfig { threshold: 0, ..DeflateConfig::default() });
+    let config = Arc::new(Config { deflate, ..Config::default() });
     loop {
         let (stream, peer) = listener.accept().await?;
         let config = config.clone();

@@ -103,6 +103,7 @@ where
         host: url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
         target: url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
         subprotocols: options.subprotocols,
+        deflate: options.config.deflate.clone(),
         headers: options.headers,
     };
     let mut nonce = [0; 16];

@@ -1,5 +1,6 @@
 //! The parameters of permessage-deflate and their negotiation (RFC 7692 §5, §7.1).
 
+use super::stream::AVAILABLE;
 use crate::handshake::headers::Extension;
 
 /// The name of the extension (§7).
@@ -121,21 +122,27 @@ fn bits(value: &str) -> Option<u8> {
     (value.len() == 1 + usize::from(bits >= 10)).then_some(bits)
 }
 
-/// What a client offers.
-pub fn offer(config: &DeflateConfig) -> Extension {
+/// What a client offers; `None` if it can't compress.
+pub fn offer(config: &DeflateConfig) -> Option<Extension> {
+    if !AVAILABLE {
+        return None;
+    }
     let below_max = |bits: u8| (bits < MAX_BITS).then_some(bits);
-    Written {
+    let offered = Written {
         server_no_context_takeover: config.server_no_context_takeover,
         client_no_context_takeover: config.client_no_context_takeover,
         server_max_window_bits: below_max(config.server_max_window_bits),
         // Always there, so that the server may ask for a smaller window than this client's own wish.
         client_max_window_bits: Some(below_max(config.client_max_window_bits)),
-    }
-    .to_extension()
+    };
+    Some(offered.to_extension())
 }
 
 /// What a server answers to the first offer that it can meet, and what is then agreed; `None`: it declines them all.
 pub fn accept(offers: &[Extension], config: &DeflateConfig) -> Option<(Extension, DeflateParams)> {
+    if !AVAILABLE {
+        return None;
+    }
     offers.iter().filter(|offer| offer.name == NAME).find_map(|offer| {
         let offered = Written::read(offer)?;
         let server_bits = offered.server_max_window_bits.unwrap_or(MAX_BITS).min(config.server_max_window_bits);

@@ -2,6 +2,9 @@
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
 
+/// Whether compression can be agreed on.
+pub(crate) const AVAILABLE: bool = true;
+
 /// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (§7.2.1), and append them again (§7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -20,16 +23,14 @@ pub enum InflateError {
 /// Compresses the messages of one direction.
 pub struct Compressor {
     deflate: Deflate,
-    no_context_takeover: bool,
 }
 
 impl Compressor {
     /// A compressor with a window of 2^`window_bits` bytes, 8 to 15, and a level of 1 to 9.
-    pub fn new(level: u8, window_bits: u8, no_context_takeover: bool) -> Self {
+    pub fn new(level: u8, window_bits: u8) -> Self {
         // zlib has no raw streams with a window of 8 bits. With one of 9 it reaches back 512 - 262 = 250 bytes at most,
         // which a window of 256 bytes can follow.
-        let deflate = Deflate::new(i32::from(level), false, window_bits.max(9));
-        Self { deflate, no_context_takeover }
+        Self { deflate: Deflate::new(i32::from(level), false, window_bits.max(9)) }
     }
 
     /// Appends the next part of a message, compressed, to `out`; with `fin` it is the last part.
@@ -50,13 +51,8 @@ impl Compressor {
                 break;
             }
         }
-        if fin {
-            if out[start..].ends_with(&TAIL) {
-                out.truncate(out.len() - TAIL.len());
-            }
-            if self.no_context_takeover {
-                self.deflate.reset();
-            }
+        if fin && out[start..].ends_with(&TAIL) {
+            out.truncate(out.len() - TAIL.len());
         }
     }
 }
@@ -65,13 +61,12 @@ impl Compressor {
 pub struct Decompressor {
     inflate: Inflate,
     window_bits: u8,
-    no_context_takeover: bool,
 }
 
 impl Decompressor {
     /// A decompressor with a window of 2^`window_bits` bytes, 8 to 15.
-    pub fn new(window_bits: u8, no_context_takeover: bool) -> Self {
-        Self { inflate: Inflate::new(false, window_bits), window_bits, no_context_takeover }
+    pub fn new(window_bits: u8) -> Self {
+        Self { inflate: Inflate::new(false, window_bits), window_bits }
     }
 
     /// Appends the next part of a message, decompressed, to `out`, which may grow to `limit` bytes and no further; with
@@ -86,9 +81,6 @@ impl Decompressor {
         self.push(payload, limit, out)?;
         if fin {
             self.push(&TAIL, limit, out)?;
-            if self.no_context_takeover {
-                self.restart();
-            }
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::headers::{Headers, extensions, is_field_value, is_token, trim};
+use super::headers::{Extension, Headers, extensions, is_field_value, is_token, trim};
 use super::http1::{HeadLimits, HeadReader, ResponseHead, write_fields};
 use super::{accept_key, excerpt};
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::deflate::{DeflateConfig, DeflateParams, params};
 use crate::error::HandshakeError;
 use crate::mask::MaskKeys;
 
@@ -22,6 +23,8 @@ pub struct ClientRequest {
     pub target: String,
     /// The subprotocols that the client wants, in order of preference.
     pub subprotocols: Vec<String>,
+    /// The compression to offer; it must be that of the connection's configuration.
+    pub deflate: Option<DeflateConfig>,
     /// Further header fields: Origin, Authorization, Cookie, User-Agent, ….
     pub headers: Headers,
 }
@@ -32,6 +35,7 @@ pub struct ClientHandshake {
     reader: HeadReader,
     accept: String,
     subprotocols: Vec<String>,
+    deflate: Option<DeflateConfig>,
 }
 
 /// The header fields that the handshake itself sets; the caller must not set them too.
@@ -54,7 +58,7 @@ impl ClientHandshake {
     /// `nonce` is "a randomly selected 16-byte value" (§4.1, item 7): draw it anew for each connection.
     pub fn new(request: ClientRequest, nonce: [u8; 16], limits: HeadLimits) -> Result<(Self, Vec<u8>), HandshakeError> {
         let option = |option, value: &str| Err(HandshakeError::InvalidOption { option, value: excerpt(value) });
-        let ClientRequest { host, target, subprotocols, headers } = request;
+        let ClientRequest { host, target, subprotocols, deflate, headers } = request;
         if host.is_empty() || !is_field_value(&host) {
             return option("the host", &host);
         }
@@ -83,12 +87,15 @@ impl ClientHandshake {
         if !subprotocols.is_empty() {
             all.append("Sec-WebSocket-Protocol", subprotocols.join(", "));
         }
+        if let Some(offer) = deflate.as_ref().and_then(params::offer) {
+            all.append("Sec-WebSocket-Extensions", offer.to_string());
+        }
         for (name, value) in headers.iter() {
             all.append(name, value);
         }
         let mut bytes = format!("GET {target} HTTP/1.1\r\n").into_bytes();
         write_fields(&all, &mut bytes);
-        Ok((Self { reader: HeadReader::new(limits), accept: accept_key(&key), subprotocols }, bytes))
+        Ok((Self { reader: HeadReader::new(limits), accept: accept_key(&key), subprotocols, deflate }, bytes))
     }
 
     /// Takes the next bytes. `None`: more are needed. Else the answer, and how many of `bytes` it took; those behind it
@@ -118,9 +125,7 @@ impl ClientHandshake {
         if headers.single("Sec-WebSocket-Accept")?.map(trim) != Some(self.accept.as_str()) {
             return Err(HandshakeError::AcceptMismatch);
         }
-        if let Some(extension) = extensions(headers)?.into_iter().next() {
-            return Err(HandshakeError::UnofferedExtension { extension: excerpt(&extension.name) });
-        }
+        let deflate = self.check_extensions(&extensions(headers)?)?;
         let subprotocol = headers.single("Sec-WebSocket-Protocol")?;
         if let Some(name) = subprotocol
             && !self.subprotocols.iter().any(|offered| offered == name)
@@ -128,7 +133,23 @@ impl ClientHandshake {
             return Err(HandshakeError::UnofferedSubprotocol { subprotocol: excerpt(name) });
         }
         let mut connection = Connection::client(config, mask_keys);
-        connection.set_subprotocol(subprotocol.map(Arc::from));
+        connection.agree(subprotocol, deflate);
         Ok(connection)
+    }
+
+    /// "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
+    /// extension that was not present in the client's handshake, the client MUST _Fail the WebSocket Connection_" (§4.1).
+    fn check_extensions(&self, chosen: &[Extension]) -> Result<Option<DeflateParams>, HandshakeError> {
+        let mut agreed = None;
+        for extension in chosen {
+            let name = excerpt(&extension.name);
+            let Some(offered) = self.deflate.as_ref().filter(|_| extension.name == params::NAME) else {
+                return Err(HandshakeError::UnofferedExtension { extension: name });
+            };
+            // Chosen twice is not what was offered either.
+            let params = params::confirm(extension, offered).filter(|_| agreed.is_none());
+            agreed = Some(params.ok_or(HandshakeError::InvalidExtension { extension: name })?);
+        }
+        Ok(agreed)
     }
 }

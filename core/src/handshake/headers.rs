@@ -1,5 +1,7 @@
 //! Header fields and the grammars of their values (RFC 9110 §5, RFC 6455 §9.1, §11.3). All parsing is linear.
 
+use std::fmt;
+
 use super::excerpt;
 use crate::error::HandshakeError;
 
@@ -132,6 +134,19 @@ pub struct Extension {
     pub name: String,
     /// Its parameters, in order; a quoted value is given without its quotes and backslashes.
     pub params: Vec<(String, Option<String>)>,
+}
+
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for (name, value) in &self.params {
+            write!(f, "; {name}")?;
+            if let Some(value) = value {
+                write!(f, "={value}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The extensions of Sec-WebSocket-Extensions, in order of preference.

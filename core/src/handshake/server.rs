@@ -10,6 +10,7 @@ use super::http1::{HeadLimits, HeadReader, RequestHead, write_fields};
 use super::{accept_key, excerpt};
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::deflate::params;
 use crate::error::HandshakeError;
 
 /// A server that waits for the request of a client.
@@ -111,11 +112,15 @@ impl Upgrade {
         headers: &Headers,
         config: Arc<Config>,
     ) -> Result<Accepted, HandshakeError> {
-        let response_headers = self.response_headers(subprotocol, headers)?;
+        let deflate = config.deflate.as_ref().and_then(|wanted| params::accept(&self.extensions, wanted));
+        let mut response_headers = self.response_headers(subprotocol, headers)?;
+        if let Some((answer, _)) = &deflate {
+            response_headers.append("Sec-WebSocket-Extensions", answer.to_string());
+        }
         let mut response = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
         write_fields(&response_headers, &mut response);
         let mut connection = Connection::server(config);
-        connection.set_subprotocol(subprotocol.map(Arc::from));
+        connection.agree(subprotocol, deflate.map(|(_, params)| params));
         Ok(Accepted { response, connection })
     }
 
