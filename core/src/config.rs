@@ -57,12 +57,28 @@ pub struct Config {
     ///
     /// Default `true`. With `false` the application must answer each [`Event::Ping`](crate::Event::Ping).
     pub auto_pong: bool,
+    /// How often to send a ping, to keep the way open and to measure [`latency`](crate::Connection::latency).
+    ///
+    /// Default `None`: never.
+    pub ping_interval: Option<Duration>,
+    /// How long the peer may stay silent after such a ping. Any byte that comes is a sign of life, not only the pong.
+    /// After it the connection fails with 1011 and [`Failure::PingTimeout`](crate::Failure::PingTimeout).
+    ///
+    /// Default `None`: for ever. Without effect if there is no `ping_interval`.
+    pub ping_timeout: Option<Duration>,
     /// Whether to agree on compression (RFC 7692), and how; `None` declines it. Default `None`.
     pub deflate: Option<crate::deflate::DeflateConfig>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limits: Limits::default(), close_timeout: Duration::from_secs(10), auto_pong: true, deflate: None }
+        Self {
+            limits: Limits::default(),
+            close_timeout: Duration::from_secs(10),
+            auto_pong: true,
+            ping_interval: None,
+            ping_timeout: None,
+            deflate: None,
+        }
     }
 }

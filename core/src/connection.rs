@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,9 +11,11 @@ use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::config::Config;
 use crate::deflate::{DeflateParams, MessageDeflate};
 use crate::error::{ProtocolError, SendError};
+use crate::event::{Closed, Event, Failure};
 use crate::frame::Decoder;
 use crate::header::{FrameHeader, HeaderRules, MAX_CONTROL_PAYLOAD};
 use crate::input::Input;
+use crate::keepalive::{Due, Keepalive};
 use crate::mask::MaskKeys;
 use crate::message::{Assembler, Incoming, Message, MessageKind};
 use crate::opcode::Opcode;
@@ -78,6 +81,8 @@ pub struct Connection {
     /// When the driver last told the time.
     now: Timestamp,
     close_deadline: Option<Timestamp>,
+    /// Made only if pings are to be sent.
+    keepalive: Option<Box<Keepalive>>,
     /// Set once the connection begins to end; boxed, since most connections are not ending.
     ending: Option<Box<Ending>>,
     subprotocol: Option<Arc<str>>,
@@ -98,62 +103,6 @@ struct Ending {
     failure: Option<Failure>,
 }
 
-/// Something that an application should know.
-#[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event<'b> {
-    /// A whole message came.
-    Message(Message<'b>),
-    /// A ping came; unless [`Config::auto_pong`] is off, its pong is queued already.
-    Ping(Cow<'b, [u8]>),
-    /// A pong came, asked for or not.
-    Pong(Cow<'b, [u8]>),
-    /// A Close frame came. If this end had not sent one, the answer is queued already. Nothing more will be read.
-    CloseReceived(CloseFrame<'b>),
-    /// The peer broke the protocol. A Close frame with the error's code is queued; nothing more will be read.
-    Failed(ProtocolError),
-    /// The connection is closed: the last event, exactly once.
-    Closed(Closed),
-}
-
-/// How a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
-    /// "the WebSocket Connection Close Code" (§7.1.5): that of the Close frame that was received;
-    /// [`CloseCode::NO_STATUS`] if it had none, [`CloseCode::ABNORMAL`] if no Close frame came.
-    pub code: CloseCode,
-    /// "the WebSocket Connection Close Reason" (§7.1.6).
-    pub reason: String,
-    /// Whether the closing handshake was completed before the transport ended (§7.1.4).
-    pub was_clean: bool,
-    /// Why it was not clean.
-    pub failure: Option<Failure>,
-}
-
-/// Why a connection did not end cleanly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The peer broke the protocol.
-    Protocol(ProtocolError),
-    /// The transport ended without a Close frame from the peer.
-    Eof,
-    /// The peer did not answer a Close frame within [`Config::close_timeout`].
-    CloseTimeout,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Protocol(error) => error.fmt(f),
-            Self::Eof => f.write_str("the transport ended without a Close frame"),
-            Self::CloseTimeout => f.write_str("the peer did not answer the Close frame in time"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
 impl Connection {
     /// The server's end of a connection that is open: [`handshake`](crate::handshake) makes it, or the caller did.
     pub fn server(config: Arc<Config>) -> Self {
@@ -167,6 +116,7 @@ impl Connection {
 
     fn new(config: Arc<Config>, mask_keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
         let rules = HeaderRules { allowed_rsv: 0, masked: Some(mask_keys.is_none()) };
+        let keepalive = config.ping_interval.map(|interval| Box::new(Keepalive::new(interval, config.ping_timeout)));
         Self {
             config,
             mask_keys,
@@ -180,6 +130,7 @@ impl Connection {
             held_pong: None,
             now: Timestamp::ZERO,
             close_deadline: None,
+            keepalive,
             ending: None,
             subprotocol: None,
             deflate: None,
@@ -235,6 +186,11 @@ impl Connection {
         self.state.close_received()
     }
 
+    /// The time from the last of the keepalive's pings to its pong ([`Config::ping_interval`]).
+    pub fn latency(&self) -> Option<Duration> {
+        self.keepalive.as_ref()?.latency()
+    }
+
     /// What made the connection fail, if it did.
     pub fn failure(&self) -> Option<&Failure> {
         self.ending.as_ref()?.failure.as_ref()
@@ -259,6 +215,9 @@ impl Connection {
     #[inline]
     pub fn handle_bytes<'b>(&mut self, now: Timestamp, bytes: &'b mut [u8]) -> Input<'b> {
         self.now = now;
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.received();
+        }
         Input::new(bytes)
     }
 
@@ -290,6 +249,21 @@ impl Connection {
             let cause = if self.state.write_failed() { Failure::Eof } else { Failure::CloseTimeout };
             self.end((!self.state.was_clean()).then_some(cause));
             self.output.clear();
+        }
+        if !self.state.writes() {
+            return;
+        }
+        match self.keepalive.as_mut().map(|keepalive| keepalive.due(now)) {
+            Some(Due::Ping(payload)) => self.push_frame(Opcode::Ping, true, &payload),
+            Some(Due::Silent) => {
+                self.ending.get_or_insert_default().failure = Some(Failure::PingTimeout);
+                self.state.fail();
+                self.push_close(&CloseFrame {
+                    code: CloseCode::INTERNAL_ERROR,
+                    reason: Cow::Borrowed("keepalive ping timeout"),
+                });
+            }
+            Some(Due::Nothing) | None => {}
         }
     }
 
@@ -506,7 +480,12 @@ impl Connection {
                 }
                 Event::Ping(payload)
             }
-            Incoming::Pong(payload) => Event::Pong(payload),
+            Incoming::Pong(payload) => {
+                if let Some(keepalive) = &mut self.keepalive {
+                    keepalive.pong(self.now, &payload);
+                }
+                Event::Pong(payload)
+            }
             Incoming::Close(close) => {
                 input.discard();
                 self.ending.get_or_insert_default().received = Some(close.clone().into_owned());
@@ -585,8 +564,10 @@ impl Connection {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if at all.
-    pub const fn poll_timeout(&self) -> Option<Timestamp> {
-        self.close_deadline
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        // Once a Close frame is sent its own time runs, and no ping may be sent any more.
+        let keepalive = self.keepalive.as_ref().filter(|_| self.state.writes());
+        self.close_deadline.or_else(|| keepalive.map(|keepalive| keepalive.deadline()))
     }
 }
 
