@@ -1,0 +1,55 @@
+// The rooms of the house and how each is tested.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, venvPython } from './paths.mjs';
+import { venvEnvironment } from './python.mjs';
+
+/**
+ * @typedef {object} Command
+ * @property {import('./summary.mjs').Runner} runner whose closing lines are counted
+ * @property {string} command
+ * @property {string[]} args
+ * @property {Record<string, string | undefined>} [env]
+ */
+
+/**
+ * @typedef {object} Room
+ * @property {string} name
+ * @property {import('./setup.mjs').Part[]} needs
+ * @property {Command[]} commands
+ */
+
+/** @param {string} name @returns {Command} */
+const cargo = (name) => ({ runner: 'cargo', command: 'cargo', args: ['test', '--no-fail-fast', '-p', name] });
+
+/** @param {string} folder @returns {Command} */
+const npm = (folder) => ({ runner: 'node', command: 'npm', args: ['run', '--silent', 'test', '-w', folder] });
+
+/** Node 20 knows no patterns here, and Node 22 no folders. @param {string} folder */
+const testFiles = (folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.test.mjs'))
+    .map((name) => `${folder}/${name}`);
+
+/** @type {Room[]} */
+export const rooms = [
+  {
+    name: 'scripts',
+    needs: [],
+    commands: [{ runner: 'node', command: process.execPath, args: ['--test', ...testFiles('scripts/tests')] }],
+  },
+  { name: 'core', needs: [], commands: [cargo('itoden-core')] },
+  { name: 'net', needs: [], commands: [cargo('itoden-net')] },
+  { name: 'node', needs: ['npm', 'node'], commands: [npm('bindings-node')] },
+  {
+    name: 'python',
+    needs: ['python'],
+    commands: [
+      { runner: 'pytest', command: venvPython, args: ['-m', 'pytest', 'bindings-python/tests'], env: venvEnvironment },
+    ],
+  },
+  { name: 'wasm', needs: ['npm', 'wasm'], commands: [npm('bindings-wasm')] },
+  { name: 'chat', needs: ['npm', 'node', 'wasm', 'python'], commands: [npm('examples/chat')] },
+  { name: 'tests', needs: ['npm', 'node', 'wasm', 'python', 'browser'], commands: [npm('tests')] },
+];

@@ -1,0 +1,54 @@
+// The set-up that every command begins with: the tool check, then each step that is wanted, in order.
+
+import { findBrowser } from './browser.mjs';
+import { addonStep, nodeTypeScriptStep, npmStep, wasmTypeScriptStep } from './node.mjs';
+import { extensionStep, venvStep } from './python.mjs';
+import { ask } from './run.mjs';
+import { stamps } from './stamp.mjs';
+import { checkTools } from './tools.mjs';
+import { bindgenStep, bindgenVersion, findToolchain, wasmStep } from './wasm.mjs';
+
+/** @typedef {'npm' | 'node' | 'python' | 'wasm' | 'browser'} Part */
+/** @typedef {{ tools: import('./tools.mjs').Tools, env: Record<string, string> }} Ready env is for the programs to come */
+
+/** @type {Part[]} */
+export const allParts = ['npm', 'node', 'python', 'wasm', 'browser'];
+
+/**
+ * Builds what is missing or stale of the parts.
+ * @param {Part[]} parts
+ * @returns {Promise<Ready>}
+ */
+export async function setUp(parts) {
+  const tools = checkTools();
+  console.log(
+    `✓ tools: Rust ${tools.rustc.version}, Node ${process.versions.node}, Python ${tools.python.version} (${tools.python.command})`,
+  );
+  const wanted = new Set(parts);
+  const rust = ask('rustc', ['-vV']).output;
+  const { ensure } = stamps();
+  /** @type {Ready} */
+  const ready = { tools, env: {} };
+
+  if (wanted.has('npm') || wanted.has('node') || wanted.has('wasm')) await ensure(npmStep());
+  if (wanted.has('node')) {
+    await ensure(addonStep(rust));
+    await ensure(nodeTypeScriptStep());
+  }
+  if (wanted.has('python')) {
+    await ensure(venvStep(tools.python));
+    await ensure(extensionStep(rust));
+  }
+  if (wanted.has('wasm')) {
+    const version = bindgenVersion();
+    const toolchain = await findToolchain();
+    await ensure(bindgenStep(version, rust));
+    await ensure(wasmStep(toolchain, version));
+    await ensure(wasmTypeScriptStep());
+  }
+  if (wanted.has('browser')) {
+    ready.env.CHROMIUM_PATH = await findBrowser();
+    console.log(`✓ browser: ${ready.env.CHROMIUM_PATH}`);
+  }
+  return ready;
+}
