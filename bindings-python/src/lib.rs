@@ -1,1 +1,42 @@
-//! Placeholder replaced by the binding.
+//! The native module of the Python package `itoden`: the core's `Connection` as an asyncio protocol, and sans I/O.
+//!
+//! - [`asyncio`]: [`AsyncConnection`](asyncio::AsyncConnection), the class that asyncio's transports drive
+//! - [`sans_io`]: the core's connection and handshakes over bytes, for tests and for other drivers
+//! - [`read_buffer`]: the buffer that the connections of a thread read into
+//! - [`errors`]: the core's errors as Python exceptions
+//!
+//! No rule of the protocol is in this crate, nor in the Python above it.
+
+mod asyncio;
+mod clock;
+mod convert;
+mod errors;
+mod mask_keys;
+mod read_buffer;
+mod sans_io;
+mod settings;
+
+/// The native half of the package `itoden`. Import from `itoden` instead: names here can change in any version.
+#[pyo3::pymodule]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::asyncio::AsyncConnection;
+    #[pymodule_export]
+    use crate::convert::response_bytes;
+    #[pymodule_export]
+    use crate::errors::error_table;
+    #[pymodule_export]
+    use crate::sans_io::connection::Connection;
+    #[pymodule_export]
+    use crate::sans_io::handshake::{ClientHandshake, ServerHandshake};
+    #[pymodule_export]
+    use crate::settings::Settings;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::mask_keys::forget_in_forked_children(module.py())
+    }
+}

@@ -1,0 +1,1 @@
+"""Clients and servers for asyncio, with the module and class names of `websockets.asyncio`."""

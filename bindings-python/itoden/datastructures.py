@@ -1,0 +1,109 @@
+"""Header fields, as `websockets.datastructures` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+__all__ = ["Headers", "HeadersLike", "MultipleValuesError"]
+
+
+class MultipleValuesError(LookupError):
+    """`Headers` was asked for the one value of a field that is there more than once; use `get_all()`."""
+
+
+class Headers(MutableMapping[str, str]):
+    """Header fields in the order in which they came or are sent; names of any case are the same (RFC 9110
+    §5.1).
+
+    Setting a field adds one behind those of the same name; delete the field first to replace it. Looking one
+    up that is there more than once raises `MultipleValuesError`.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, *args: HeadersLike, **kwargs: str) -> None:
+        self._fields: list[tuple[str, str]] = []
+        self.update(*args, **kwargs)
+
+    def __getitem__(self, name: str) -> str:
+        values = self.get_all(name)
+        if not values:
+            raise KeyError(name)
+        if len(values) > 1:
+            raise MultipleValuesError(f"{name} is there {len(values)} times")
+        return values[0]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._fields.append((name, value))
+
+    def __delitem__(self, name: str) -> None:
+        lowered = name.lower()
+        kept = [field for field in self._fields if field[0].lower() != lowered]
+        if len(kept) == len(self._fields):
+            raise KeyError(name)
+        self._fields = kept
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.lower() for name, _ in self._fields))
+
+    def __len__(self) -> int:
+        return len({name.lower() for name, _ in self._fields})
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self.get_all(name))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._lowered() == other._lowered()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._fields!r})"
+
+    def __str__(self) -> str:
+        """The fields as they stand on the wire, the empty line behind them included."""
+        return "".join(f"{name}: {value}\r\n" for name, value in self._fields) + "\r\n"
+
+    def _lowered(self) -> list[tuple[str, str]]:
+        return sorted((name.lower(), value) for name, value in self._fields)
+
+    def copy(self) -> Headers:
+        """A copy that changes by itself."""
+        return type(self)(self._fields)
+
+    def clear(self) -> None:
+        """Removes all fields."""
+        self._fields = []
+
+    def update(self, *args: Any, **kwargs: str) -> None:
+        """Adds fields of `Headers`, a mapping or pairs, and then the keywords."""
+        if len(args) > 1:
+            raise TypeError(f"update() takes at most 1 positional argument, but {len(args)} were given")
+        source = args[0] if args else ()
+        if isinstance(source, Headers):
+            pairs: Iterable[tuple[str, str]] = source.raw_items()
+        elif hasattr(source, "keys"):
+            names = source.keys()  # all that is known of it: it may not be iterable itself
+            pairs = [(name, source[name]) for name in names]
+        else:
+            pairs = source
+        for name, value in [*pairs, *kwargs.items()]:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError(f"header names and values must be str, not {name!r}: {value!r}")
+            self._fields.append((name, value))
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of all fields of this name, in order; empty if there is none."""
+        lowered = name.lower()
+        return [value for other, value in self._fields if other.lower() == lowered]
+
+    def raw_items(self) -> Iterator[tuple[str, str]]:
+        """All fields as pairs of name and value, in order, names as they were written."""
+        return iter(self._fields)
+
+
+HeadersLike = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
+"""What is accepted where header fields are expected."""

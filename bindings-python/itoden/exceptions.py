@@ -1,0 +1,341 @@
+"""What can go wrong, in the classes that `websockets.exceptions` has.
+
+* `WebSocketException`
+    * `ConnectionClosed`
+        * `ConnectionClosedOK`
+        * `ConnectionClosedError`
+    * `InvalidURI`
+    * `InvalidHandshake`
+        * `SecurityError`
+            * `TooManyHeaders`
+        * `InvalidMessage`
+        * `InvalidMethod`
+        * `InvalidProtocol`
+        * `InvalidStatus`
+        * `InvalidHeader`
+            * `InvalidHeaderValue`
+            * `InvalidOrigin`
+            * `InvalidUpgrade`
+        * `NegotiationError`
+        * `InvalidOption` (also a `ValueError`: the caller's own mistake)
+    * `ProtocolError`
+        * `SendError` (also a `ValueError`: the caller's own mistake)
+    * `PayloadTooBig`
+    * `TooManyFragments`
+    * `InvalidState`
+    * `ConcurrencyError`
+
+An exception that stands for an error of the core's table tells its row: see `WebSocketException`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from .frames import Close
+
+if TYPE_CHECKING:
+    from .http11 import Response
+
+__all__ = [
+    "ConcurrencyError",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidHeaderValue",
+    "InvalidMessage",
+    "InvalidMethod",
+    "InvalidOption",
+    "InvalidOrigin",
+    "InvalidProtocol",
+    "InvalidState",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "NegotiationError",
+    "PayloadTooBig",
+    "ProtocolError",
+    "SecurityError",
+    "SendError",
+    "TooManyFragments",
+    "TooManyHeaders",
+    "WebSocketException",
+]
+
+
+class WebSocketException(Exception):
+    """Base class of all exceptions of this package.
+
+    Attributes:
+        error_name: the stable name of the error, the same in every language of itoden (`"reserved_bits"`);
+            `None` if the exception does not stand for an error of the core's table. The other attributes are
+            then `None` too.
+        close_code: for an error of the open connection, the close code that the peer is sent.
+        status: for an error of the opening handshake, the HTTP status that a server answers with.
+        section: where the rule stands: `"RFC 6455 §5.2"`.
+        rule: the rule in one sentence.
+    """
+
+    error_name: str | None = None
+    close_code: int | None = None
+    status: int | None = None
+    section: str | None = None
+    rule: str | None = None
+
+
+class ConnectionClosed(WebSocketException):
+    """The connection is closed, so nothing can be sent or received any more.
+
+    Attributes:
+        rcvd: the Close frame that was received, or `None`.
+        sent: the Close frame that was sent, or `None`.
+        rcvd_then_sent: if there are both, whether the received one came first; else `None`.
+
+    `__cause__` tells why the connection did not end cleanly: a `ProtocolError`, an `OSError`, an `EOFError`
+    (the transport ended without a Close frame) or a `TimeoutError` (the Close frame was not answered in
+    time).
+    """
+
+    def __init__(self, rcvd: Close | None, sent: Close | None, rcvd_then_sent: bool | None = None) -> None:
+        super().__init__(rcvd, sent, rcvd_then_sent)
+        self.rcvd = rcvd
+        self.sent = sent
+        self.rcvd_then_sent = rcvd_then_sent
+
+    def __str__(self) -> str:
+        """Which Close frames there were, in their order."""
+        if self.rcvd is None:
+            return (
+                "no close frame received or sent"
+                if self.sent is None
+                else f"sent {self.sent}; no close frame received"
+            )
+        if self.sent is None:
+            return f"received {self.rcvd}; no close frame sent"
+        if self.rcvd_then_sent:
+            return f"received {self.rcvd}; then sent {self.sent}"
+        return f"sent {self.sent}; then received {self.rcvd}"
+
+
+class ConnectionClosedOK(ConnectionClosed):
+    """The connection ended as it should: both Close frames have the code 1000 or 1001, or none."""
+
+
+class ConnectionClosedError(ConnectionClosed):
+    """The connection ended with an error: another close code, or no Close frame from the peer."""
+
+
+class InvalidURI(WebSocketException):
+    """The URI is not that of a WebSocket (RFC 6455 §3).
+
+    Attributes:
+        uri: the URI.
+        msg: what is wrong with it.
+    """
+
+    def __init__(self, uri: str, msg: str) -> None:
+        super().__init__(uri, msg)
+        self.uri = uri
+        self.msg = msg
+
+    def __str__(self) -> str:
+        """The URI and what is wrong with it."""
+        return f"{self.uri} isn't a valid URI: {self.msg}"
+
+
+class InvalidHandshake(WebSocketException):
+    """The opening handshake failed (RFC 6455 §4): no connection was made."""
+
+
+class SecurityError(InvalidHandshake):
+    """The peer sent a larger head than is allowed (RFC 6455 §10.4)."""
+
+
+class TooManyHeaders(SecurityError):
+    """The peer sent more header fields than are allowed (RFC 6455 §10.4)."""
+
+
+class InvalidMessage(InvalidHandshake):
+    """The peer's request or response is not HTTP/1.1, or ended too early (RFC 9112 §2)."""
+
+
+class InvalidMethod(InvalidHandshake):
+    """The request's method is not GET (RFC 6455 §4.1).
+
+    Attributes:
+        method: the method that came.
+    """
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"unsupported HTTP method: {method}")
+        self.method = method
+
+
+class InvalidProtocol(InvalidHandshake):
+    """The request's HTTP version is below 1.1 (RFC 6455 §4.1)."""
+
+
+class InvalidStatus(InvalidHandshake):
+    """The server answered with another status than 101 (RFC 6455 §4.1).
+
+    Attributes:
+        response: the answer.
+    """
+
+    response: Response
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"server rejected WebSocket connection: HTTP {response.status_code}")
+        self.response = response
+
+
+class InvalidHeader(InvalidHandshake):
+    """A header field is missing, there twice, or has a value that is not allowed.
+
+    Attributes:
+        name: the header field.
+        value: its value, cut to 80 characters; `None` if it is missing or there twice.
+    """
+
+    def __init__(self, name: str, value: str | None = None) -> None:
+        super().__init__(f"missing {name} header" if value is None else f"invalid {name} header: {value}")
+        self.name = name
+        self.value = value
+
+
+class InvalidHeaderValue(InvalidHeader):
+    """A header field has the right form, but not the value that is needed."""
+
+
+class InvalidOrigin(InvalidHeader):
+    """The Origin of the request is not among those that the server allows (RFC 6455 §10.2)."""
+
+    def __init__(self, origin: str | None) -> None:
+        super().__init__("Origin", origin)
+
+
+class InvalidUpgrade(InvalidHeader):
+    """Upgrade or Connection do not ask for WebSocket (RFC 6455 §4.1, §4.2.1)."""
+
+    def __init__(self, name: str = "Upgrade", value: str | None = None) -> None:
+        super().__init__(name, value)
+
+
+class NegotiationError(InvalidHandshake):
+    """The two ends don't agree on an extension or a subprotocol (RFC 6455 §4.1)."""
+
+
+class InvalidOption(InvalidHandshake, ValueError):
+    """The caller asked for a handshake that can't be sent: a header that would break out of its line, for
+    example."""
+
+
+class ProtocolError(WebSocketException):
+    """The peer broke the protocol. It is the cause (`__cause__`) of a `ConnectionClosedError`."""
+
+
+class SendError(ProtocolError, ValueError):
+    """The caller asked for something that can't be sent: a close code or a reason that is not allowed, a ping
+    of more than 125 bytes, text that is not UTF-8. The connection goes on as if the call had not been
+    made."""
+
+
+class PayloadTooBig(WebSocketException):
+    """The peer sent a larger frame or message than `max_size` allows (RFC 6455 §10.4)."""
+
+
+class TooManyFragments(WebSocketException):
+    """The peer sent a message in more fragments than are allowed (RFC 6455 §10.4)."""
+
+
+class InvalidState(WebSocketException):
+    """The call came at a time when it has no meaning: the connection is not open yet, for example."""
+
+
+class ConcurrencyError(WebSocketException):
+    """Two tasks did what only one can do at a time: two `recv()`, or two `ping()` with the same data."""
+
+
+TABLE = {name: (fault, status, section, rule) for name, fault, status, section, rule in _native.error_table()}
+"""The core's table of errors: name → fault, close code or HTTP status, section and rule."""
+
+_GENERAL: dict[str, type[WebSocketException]] = {
+    "protocol": ProtocolError,
+    "handshake": InvalidHandshake,
+    "send": SendError,
+}
+
+CLASSES: dict[str, type[WebSocketException]] = {name: _GENERAL[row[0]] for name, row in TABLE.items()} | {
+    "frame_too_big": PayloadTooBig,
+    "message_too_big": PayloadTooBig,
+    "too_many_fragments": TooManyFragments,
+    "head_too_large": SecurityError,
+    "too_many_headers": TooManyHeaders,
+    "invalid_head": InvalidMessage,
+    "unexpected_eof": InvalidMessage,
+    "invalid_target": InvalidMessage,
+    "unexpected_body": InvalidMessage,
+    "invalid_method": InvalidMethod,
+    "invalid_http_version": InvalidProtocol,
+    "missing_header": InvalidHeader,
+    "duplicate_header": InvalidHeader,
+    "invalid_header": InvalidHeader,
+    "upgrade_required": InvalidUpgrade,
+    "not_upgraded": InvalidUpgrade,
+    "unsupported_version": InvalidHeaderValue,
+    "accept_mismatch": InvalidHeaderValue,
+    "unexpected_status": InvalidStatus,
+    "unoffered_extension": NegotiationError,
+    "unoffered_subprotocol": NegotiationError,
+    "invalid_option": InvalidOption,
+    "message_unfinished": ConcurrencyError,
+}
+"""The class of each of the core's errors."""
+
+_HEADER_OF = {
+    "upgrade_required": "Upgrade",
+    "not_upgraded": "Upgrade",
+    "unsupported_version": "Sec-WebSocket-Version",
+    "accept_mismatch": "Sec-WebSocket-Accept",
+}
+
+
+def from_core(name: str, message: str, fields: dict[str, Any] | None = None) -> WebSocketException:
+    """Makes the exception for an error of the core. For the native module."""
+    fault, status, section, rule = TABLE[name]
+    cls = CLASSES[name]
+    # Not through its own __init__: the core has written the message already.
+    exception = cls.__new__(cls, message)
+    if name in _HEADER_OF:
+        exception.__dict__ |= {"name": _HEADER_OF[name], "value": None}
+    exception.__dict__ |= fields or {}
+    exception.error_name = name
+    exception.section = section
+    exception.rule = rule
+    if status:
+        exception.close_code = status if fault == "protocol" else None
+        exception.status = status if fault == "handshake" else None
+    return exception
+
+
+_OK = (1000, 1001, 1005)
+
+
+def connection_closed(
+    rcvd: tuple[int, str] | None,
+    sent: tuple[int, str] | None,
+    rcvd_first: bool,
+    cause: BaseException | None,
+) -> ConnectionClosed:
+    """Makes the exception for the end of a connection. For the native module."""
+    ok = rcvd is not None and sent is not None and rcvd[0] in _OK and sent[0] in _OK
+    exception = (ConnectionClosedOK if ok else ConnectionClosedError)(
+        None if rcvd is None else Close(*rcvd),
+        None if sent is None else Close(*sent),
+        None if rcvd is None or sent is None else rcvd_first,
+    )
+    exception.__cause__ = cause
+    return exception

@@ -1,0 +1,28 @@
+"""Types of arguments, as `websockets.typing` names them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from .datastructures import HeadersLike
+
+__all__ = ["BytesLike", "Data", "DataLike", "HeadersLike", "LoggerLike", "Origin", "Subprotocol"]
+
+Data = str | bytes
+"""A message: `str` for text, `bytes` for binary."""
+
+BytesLike = bytes | bytearray | memoryview
+"""What is accepted where bytes are expected."""
+
+DataLike = str | BytesLike
+"""What is accepted where a message is expected."""
+
+LoggerLike = logging.Logger | logging.LoggerAdapter[Any]
+"""What is accepted as a logger."""
+
+Origin = str
+"""The value of an Origin header."""
+
+Subprotocol = str
+"""The name of a subprotocol (RFC 6455 §1.9)."""

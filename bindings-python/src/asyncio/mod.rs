@@ -1,0 +1,23 @@
+//! A connection that asyncio's transports drive.
+//!
+//! - [`protocol`]: the Python class, which is the asyncio protocol itself
+//! - [`state`]: what a connection is; runs no Python code, nor do the next four
+//! - [`opening`]: the opening handshake
+//! - [`receiving`]: bytes in, messages out
+//! - [`sending`]: what the application sends and takes
+//! - [`closing`]: how this end closes
+//! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
+//!
+//! The law of all: a method locks the state, changes it, takes from it a list of things to do, gives the lock back,
+//! and then does them. So Python code that these things run (a transport's `write()` calls `pause_writing()`) finds the
+//! connection unlocked and whole, on builds with a global interpreter lock and without.
+
+mod closing;
+mod opening;
+mod protocol;
+mod receiving;
+mod sending;
+mod state;
+mod todo;
+
+pub(crate) use protocol::AsyncConnection;

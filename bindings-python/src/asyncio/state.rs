@@ -1,0 +1,179 @@
+//! What a connection is. Its methods, here and in the files beside, run no Python code: they are called under the lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use itoden_core::handshake::{ClientHandshake, ResponseHead, ServerHandshake, Upgrade};
+use itoden_core::{Closed, Config, Connection, HandshakeError, ReadyState, Timestamp};
+use pyo3::prelude::*;
+
+/// Where a connection is, seen from its driver.
+pub(super) enum Phase {
+    /// No transport yet; or a client's, that has asked nothing yet.
+    New,
+    /// A server's, whose client has not finished its request.
+    ReadingRequest(ServerHandshake),
+    /// A server's, whose application decides about a request.
+    Deciding(Box<Upgrade>),
+    /// A client's, whose server has not finished its answer.
+    ReadingResponse(Box<ClientHandshake>),
+    /// A client's, that was refused: what is missing of the body.
+    ReadingRefusal { missing: usize },
+    /// The opening handshake is done.
+    Open(Box<Connection>),
+    /// The opening handshake failed; what still comes is thrown away.
+    Discarding,
+}
+
+/// A task that waits in `recv()`.
+pub(super) struct Receiver {
+    pub(super) future: Py<PyAny>,
+    pub(super) woken: bool,
+}
+
+/// A ping whose pong has not come.
+pub(super) struct Ping {
+    pub(super) payload: Vec<u8>,
+    pub(super) future: Py<PyAny>,
+    pub(super) sent_at: Timestamp,
+}
+
+pub(super) struct State {
+    pub(super) config: Arc<Config>,
+    pub(super) phase: Phase,
+    /// The transport, from `connection_made()` on; kept after its end for its addresses.
+    pub(super) transport: Option<Py<PyAny>>,
+    pub(super) event_loop: Option<Py<PyAny>>,
+
+    /// Received messages, until `recv()` takes them.
+    pub(super) queue: VecDeque<Py<PyAny>>,
+    pub(super) max_queue: Option<(usize, usize)>,
+    pub(super) receiver: Option<Receiver>,
+    /// Bytes that came while reading was paused, from `rest_start` on. Empty, without an allocation, while it is not.
+    pub(super) rest: Vec<u8>,
+    pub(super) rest_start: usize,
+
+    pub(super) pings: Vec<Ping>,
+    /// Pings whose pong came: their futures and latencies in seconds, to be told after the lock.
+    pub(super) answered: Vec<(Py<PyAny>, f64)>,
+
+    /// `pause_writing()` was called last, not `resume_writing()`.
+    pub(super) writing_paused: bool,
+    /// Tasks that wait until writing goes on.
+    pub(super) drain_waiters: Vec<Py<PyAny>>,
+    /// The application sent something that was written at once, and the loop has told nothing since.
+    pub(super) wrote_this_turn: bool,
+    pub(super) flush_scheduled: bool,
+
+    /// The task that waits for the opening handshake, and what made it fail.
+    pub(super) opening_waiter: Option<Py<PyAny>>,
+    pub(super) opening_error: Option<HandshakeError>,
+    /// What a server answered.
+    pub(super) response: Option<ResponseHead>,
+    pub(super) body: Vec<u8>,
+    /// Bytes of the handshake to be written.
+    pub(super) head_to_write: Vec<u8>,
+    /// A transport that only still has a refusal to deliver is dropped after this.
+    pub(super) linger: Option<Timestamp>,
+    /// The transport is of no more use: the peer did not answer in time, or takes nothing any more.
+    pub(super) given_up: bool,
+
+    /// Close frames, as this end received and sent them, and whether the received one came first.
+    pub(super) close_received: Option<(u16, String)>,
+    pub(super) close_sent: Option<(u16, String)>,
+    pub(super) received_first: bool,
+    pub(super) closed: Option<Closed>,
+    /// `connection_lost()` was called, and with which exception.
+    pub(super) lost: bool,
+    pub(super) lost_because: Option<Py<PyAny>>,
+    pub(super) lost_waiters: Vec<Py<PyAny>>,
+
+    /// What was asked of the transport already.
+    pub(super) transport_paused: bool,
+    pub(super) refusal_shut: bool,
+    pub(super) transport_ended: bool,
+    pub(super) timer: Option<(Timestamp, Py<PyAny>)>,
+}
+
+impl State {
+    pub(super) fn new(config: Arc<Config>, max_queue: Option<(usize, usize)>) -> Self {
+        Self {
+            config,
+            phase: Phase::New,
+            transport: None,
+            event_loop: None,
+            queue: VecDeque::new(),
+            max_queue,
+            receiver: None,
+            rest: Vec::new(),
+            rest_start: 0,
+            pings: Vec::new(),
+            answered: Vec::new(),
+            writing_paused: false,
+            drain_waiters: Vec::new(),
+            wrote_this_turn: false,
+            flush_scheduled: false,
+            opening_waiter: None,
+            opening_error: None,
+            response: None,
+            body: Vec::new(),
+            head_to_write: Vec::new(),
+            linger: None,
+            given_up: false,
+            close_received: None,
+            close_sent: None,
+            received_first: false,
+            closed: None,
+            lost: false,
+            lost_because: None,
+            lost_waiters: Vec::new(),
+            transport_paused: false,
+            refusal_shut: false,
+            transport_ended: false,
+            timer: None,
+        }
+    }
+
+    /// 0 to 3: CONNECTING, OPEN, CLOSING, CLOSED.
+    pub(super) fn ready_state(&self) -> u8 {
+        match &self.phase {
+            _ if self.lost => ReadyState::Closed as u8,
+            Phase::Open(core) => core.ready_state() as u8,
+            _ => 0,
+        }
+    }
+
+    /// Whether the opening handshake has an outcome that the task which waits for it can act upon.
+    pub(super) fn opening_is_decided(&self) -> bool {
+        let waits = match self.phase {
+            Phase::New | Phase::ReadingRequest(_) | Phase::ReadingResponse(_) => true,
+            Phase::ReadingRefusal { missing } => missing > 0,
+            Phase::Deciding(_) | Phase::Open(_) | Phase::Discarding => false,
+        };
+        !waits || self.lost
+    }
+
+    /// Whether the transport should not be read from now.
+    pub(super) fn wants_reading_paused(&self) -> bool {
+        match &self.phase {
+            // A client that sends before it is answered is held back.
+            Phase::Deciding(_) => true,
+            Phase::Open(core) => core.is_reading_paused(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let deadline = match &self.phase {
+            _ if self.lost => None,
+            Phase::Open(core) => core.poll_timeout(),
+            _ => self.linger,
+        };
+        // Without a close timeout the deadline is the end of time.
+        deadline.filter(|&deadline| deadline != Timestamp::from_micros(u64::MAX))
+    }
+
+    pub(super) fn queue_is_full(&self) -> bool {
+        self.max_queue.is_some_and(|(high, _)| self.queue.len() > high)
+    }
+}

@@ -1,0 +1,49 @@
+//! Masking keys from the operating system's random number generator.
+
+use std::cell::RefCell;
+
+use itoden_core::mask::{BufferedMaskKeys, MaskKeys};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Masking keys for the connections of a thread, drawn 256 at a time.
+///
+/// It holds nothing itself, so that a connection at rest costs no memory for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThreadMaskKeys;
+
+type Keys = BufferedMaskKeys<fn(&mut [u8])>;
+
+thread_local! {
+    static KEYS: RefCell<Keys> = const { RefCell::new(Keys::new(fill)) };
+}
+
+/// Fills `bytes` at random. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
+/// one nothing may be sent, so there is no way to go on.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system gives random bytes");
+}
+
+impl MaskKeys for ThreadMaskKeys {
+    fn next_key(&mut self) -> [u8; 4] {
+        KEYS.with_borrow_mut(MaskKeys::next_key)
+    }
+}
+
+#[pyfunction]
+fn forget_mask_keys() {
+    KEYS.set(Keys::new(fill));
+}
+
+/// A forked child begins with a copy of its parent's memory: keys that were drawn but not used must not be sent by both,
+/// or each could be foretold from the other. Only the thread that forks lives on in the child.
+pub(crate) fn forget_in_forked_children(py: Python<'_>) -> PyResult<()> {
+    let os = py.import("os")?;
+    // Windows has no fork.
+    if os.hasattr("register_at_fork")? {
+        let hooks = PyDict::new(py);
+        hooks.set_item("after_in_child", wrap_pyfunction!(forget_mask_keys, py)?)?;
+        os.call_method("register_at_fork", (), Some(&hooks))?;
+    }
+    Ok(())
+}

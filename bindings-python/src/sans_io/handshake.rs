@@ -1,0 +1,162 @@
+//! The opening handshake over bytes (RFC 6455 §4).
+
+use std::sync::{Arc, Mutex};
+
+use itoden_core::Config;
+use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, server};
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::PyBytes;
+
+use crate::convert::{Fields, headers_from_python, headers_to_python};
+use crate::errors::{self, handshake_error};
+use crate::mask_keys::{ThreadMaskKeys, fill};
+
+/// A response as Python has it: status, reason phrase, headers.
+pub(crate) type Response = (u16, String, Fields);
+
+pub(crate) fn response_to_python(head: &ResponseHead) -> Response {
+    (head.status, head.reason.clone(), headers_to_python(&head.headers))
+}
+
+/// A request as Python has it: method, target, headers.
+pub(crate) type Request = (String, String, Fields);
+
+pub(crate) fn request_to_python(upgrade: &Upgrade) -> Request {
+    let head = upgrade.request();
+    (head.method.clone(), head.target.clone(), headers_to_python(&head.headers))
+}
+
+/// The client's side (§4.1): `request` is what to write, `receive_data()` takes the answer.
+///
+/// `host` is the value of Host, `target` the path with its query. `nonce`, 16 bytes, is for tests only; by default it is
+/// random. Raises `InvalidHandshake` for what can't be sent.
+#[pyclass(frozen, module = "itoden._native")]
+pub(crate) struct ClientHandshake {
+    state: Mutex<Option<handshake::ClientHandshake>>,
+    request: Vec<u8>,
+}
+
+impl ClientHandshake {
+    /// The handshake itself, once.
+    pub(crate) fn take(&self, py: Python<'_>) -> PyResult<handshake::ClientHandshake> {
+        let taken = self.state.lock_py_attached(py).expect("no panic under this lock").take();
+        taken.ok_or_else(|| errors::raise(py, "InvalidState", "this handshake is over or in use already"))
+    }
+
+    pub(crate) fn request_bytes(&self) -> &[u8] {
+        &self.request
+    }
+}
+
+#[pymethods]
+impl ClientHandshake {
+    #[new]
+    #[pyo3(signature = (host, target, *, subprotocols, headers, nonce = None))]
+    fn new(
+        py: Python<'_>,
+        host: String,
+        target: String,
+        subprotocols: Vec<String>,
+        headers: Fields,
+        nonce: Option<[u8; 16]>,
+    ) -> PyResult<Self> {
+        let nonce = nonce.unwrap_or_else(|| {
+            let mut nonce = [0; 16];
+            fill(&mut nonce);
+            nonce
+        });
+        let request = ClientRequest { host, target, subprotocols, headers: headers_from_python(headers) };
+        let (state, request) = handshake::ClientHandshake::new(request, nonce, HeadLimits::default())
+            .map_err(|error| handshake_error(py, &error))?;
+        Ok(Self { state: Mutex::new(Some(state)), request })
+    }
+
+    /// The bytes of the request.
+    #[getter]
+    fn request<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.request)
+    }
+
+    /// Takes the next bytes of the answer. `None`: more are needed. Else the subprotocol that was agreed on, or `None`,
+    /// in a tuple of one.
+    fn receive_data(&self, py: Python<'_>, data: &[u8]) -> PyResult<Option<(Option<String>,)>> {
+        let mut state = self.take(py)?;
+        match state.handle_bytes(data) {
+            Ok(None) => {
+                *self.state.lock_py_attached(py).expect("no panic under this lock") = Some(state);
+                Ok(None)
+            }
+            Ok(Some((response, _))) => {
+                let opened = state.open(&response, Arc::new(Config::default()), Box::new(ThreadMaskKeys));
+                let connection = opened.map_err(|error| handshake_error(py, &error))?;
+                Ok(Some((connection.subprotocol().map(str::to_owned),)))
+            }
+            Err(error) => Err(handshake_error(py, &error)),
+        }
+    }
+}
+
+enum ServerState {
+    Reading(handshake::ServerHandshake),
+    Read(Box<Upgrade>),
+    Over,
+}
+
+/// The server's side (§4.2): `receive_data()` takes the request, `accept()` returns the answer.
+#[pyclass(frozen, module = "itoden._native")]
+pub(crate) struct ServerHandshake {
+    state: Mutex<ServerState>,
+}
+
+#[pymethods]
+impl ServerHandshake {
+    #[new]
+    fn new() -> Self {
+        Self { state: Mutex::new(ServerState::Reading(handshake::ServerHandshake::new(HeadLimits::default()))) }
+    }
+
+    /// Takes the next bytes of the request. `None`: more are needed. Else method, target and headers. Raises
+    /// `InvalidHandshake`, whose `response` has the bytes to answer with.
+    fn receive_data(&self, py: Python<'_>, data: &[u8]) -> PyResult<Option<Request>> {
+        let mut guard = self.state.lock_py_attached(py).expect("no panic under this lock");
+        let ServerState::Reading(handshake) = &mut *guard else {
+            drop(guard);
+            return Err(errors::raise(py, "InvalidState", "the request was read already"));
+        };
+        match handshake.handle_bytes(data) {
+            Ok(None) => Ok(None),
+            Ok(Some((upgrade, _))) => {
+                let request = request_to_python(&upgrade);
+                *guard = ServerState::Read(Box::new(upgrade));
+                Ok(Some(request))
+            }
+            Err(error) => {
+                *guard = ServerState::Over;
+                drop(guard);
+                let raised = handshake_error(py, &error);
+                raised.value(py).setattr("response", PyBytes::new(py, &server::error_response(&error)))?;
+                Err(raised)
+            }
+        }
+    }
+
+    /// Accepts the request: the bytes of the answer. `subprotocol` is one that the client offers, or `None`.
+    #[pyo3(signature = (subprotocol = None, headers = Vec::new()))]
+    fn accept<'py>(
+        &self,
+        py: Python<'py>,
+        subprotocol: Option<&str>,
+        headers: Fields,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let state = std::mem::replace(
+            &mut *self.state.lock_py_attached(py).expect("no panic under this lock"),
+            ServerState::Over,
+        );
+        let ServerState::Read(upgrade) = state else {
+            return Err(errors::raise(py, "InvalidState", "there is no request to accept"));
+        };
+        let accepted = upgrade.accept(subprotocol, &headers_from_python(headers), Arc::new(Config::default()));
+        Ok(PyBytes::new(py, &accepted.map_err(|error| handshake_error(py, &error))?.response))
+    }
+}

@@ -1,0 +1,4 @@
+//! The core over bytes, without a transport.
+
+pub(crate) mod connection;
+pub(crate) mod handshake;

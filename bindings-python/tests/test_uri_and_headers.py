@@ -1,0 +1,107 @@
+"""URIs and header fields."""
+
+from __future__ import annotations
+
+import pytest
+
+import itoden
+from itoden.uri import WebSocketURI, parse_uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "parts"),
+    [
+        ("ws://localhost", WebSocketURI(False, "localhost", 80, "/", None)),
+        ("wss://localhost/", WebSocketURI(True, "localhost", 443, "/", None)),
+        ("ws://localhost:8765/a?b=c", WebSocketURI(False, "localhost", 8765, "/a?b=c", None)),
+        ("WS://LocalHost/", WebSocketURI(False, "localhost", 80, "/", None)),
+        ("ws://[::1]:9/", WebSocketURI(False, "::1", 9, "/", None)),
+        (
+            "ws://localhost/grüße?a=ü%20",
+            WebSocketURI(False, "localhost", 80, "/gr%C3%BC%C3%9Fe?a=%C3%BC%20", None),
+        ),
+        ("ws://müller.example/", WebSocketURI(False, "xn--mller-kva.example", 80, "/", None)),
+        ("ws://a:b@localhost/", WebSocketURI(False, "localhost", 80, "/", "Basic YTpi")),
+    ],
+)
+def test_a_uri_is_taken_apart(uri: str, parts: WebSocketURI) -> None:
+    assert parse_uri(uri) == parts
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("http://localhost/", "'http'"),
+        ("localhost", "''"),
+        ("ws:///", "the host is missing"),
+        ("ws://localhost/#top", "fragment"),
+        ("ws://localhost/#", "fragment"),
+        ("ws://localhost:99999/", "ort"),
+        ("ws://localhost:x/", "ort"),
+        ("ws://local host/", "space"),
+        ("ws://localhost/a\r\nX: y", "control character"),
+        ("ws://user@localhost/", "password"),
+        ("ws://[::1/", "IPv6"),
+    ],
+)
+def test_what_is_not_a_websocket_uri_is_refused_with_the_reason(uri: str, why: str) -> None:
+    with pytest.raises(itoden.InvalidURI, match=why) as raised:
+        itoden.connect(uri)
+    assert raised.value.uri == uri
+
+
+def test_a_uri_must_be_str() -> None:
+    with pytest.raises(TypeError, match="uri must be str, not bytes"):
+        itoden.connect(b"ws://localhost/")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("uri", "host"),
+    [
+        ("ws://localhost/", "localhost"),
+        ("ws://localhost:80/", "localhost"),
+        ("wss://localhost:80/", "localhost:80"),
+        ("ws://[::1]/", "[::1]"),
+        ("ws://[::1]:81/", "[::1]:81"),
+    ],
+)
+def test_host_has_the_port_unless_it_is_the_schemes_own(uri: str, host: str) -> None:
+    assert parse_uri(uri).host_header == host
+
+
+def test_header_names_of_any_case_are_the_same() -> None:
+    headers = itoden.Headers({"Content-Type": "text/plain"}, X="y")
+    assert headers["content-type"] == "text/plain"
+    assert "CONTENT-TYPE" in headers
+    assert "Other" not in headers
+    assert list(headers) == ["content-type", "x"]
+    assert len(headers) == 2
+    assert headers == itoden.Headers([("x", "y"), ("content-type", "text/plain")])
+
+
+def test_a_header_can_be_there_several_times() -> None:
+    headers = itoden.Headers()
+    headers["Set-Cookie"] = "a"
+    headers["set-cookie"] = "b"
+    assert headers.get_all("SET-COOKIE") == ["a", "b"]
+    with pytest.raises(itoden.MultipleValuesError, match="2 times"):
+        headers["Set-Cookie"]
+    assert list(headers.raw_items()) == [("Set-Cookie", "a"), ("set-cookie", "b")]
+    assert str(headers) == "Set-Cookie: a\r\nset-cookie: b\r\n\r\n"
+    copy = headers.copy()
+    del headers["SET-cookie"]
+    assert len(headers) == 0
+    assert len(copy.get_all("Set-Cookie")) == 2
+    with pytest.raises(KeyError):
+        del headers["Set-Cookie"]
+    with pytest.raises(KeyError):
+        headers["Set-Cookie"]
+    copy.clear()
+    assert copy == headers
+
+
+def test_only_strings_are_headers() -> None:
+    with pytest.raises(TypeError, match="must be str"):
+        itoden.Headers([("X", 1)])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="at most 1"):
+        itoden.Headers({}, {})
