@@ -100,6 +100,8 @@ struct Sending {
 #[derive(Default)]
 struct Ending {
     received: Option<CloseFrame<'static>>,
+    sent: Option<CloseFrame<'static>>,
+    peer_closed_first: bool,
     failure: Option<Failure>,
 }
 
@@ -194,6 +196,21 @@ impl Connection {
     /// What made the connection fail, if it did.
     pub fn failure(&self) -> Option<&Failure> {
         self.ending.as_ref()?.failure.as_ref()
+    }
+
+    /// The Close frame that came.
+    pub fn close_frame_received(&self) -> Option<&CloseFrame<'static>> {
+        self.ending.as_ref()?.received.as_ref()
+    }
+
+    /// The Close frame that was sent, as the peer reads it: a long reason is cut.
+    pub fn close_frame_sent(&self) -> Option<&CloseFrame<'static>> {
+        self.ending.as_ref()?.sent.as_ref()
+    }
+
+    /// Whether the peer's Close frame came before this end sent one.
+    pub fn peer_closed_first(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.peer_closed_first)
     }
 
     /// Whether reading is paused.
@@ -439,7 +456,10 @@ impl Connection {
     }
 
     fn push_close(&mut self, close: &CloseFrame<'_>) {
-        self.push_frame(Opcode::Close, true, &close.payload());
+        let payload = close.payload();
+        self.push_frame(Opcode::Close, true, &payload);
+        // Read back, since a long reason is cut; what this end wrote is valid.
+        self.ending.get_or_insert_default().sent = CloseFrame::parse(&payload).ok().map(CloseFrame::into_owned);
         self.close_deadline = Some(self.now + self.config.close_timeout);
         self.held_pong = None;
     }
@@ -488,8 +508,11 @@ impl Connection {
             }
             Incoming::Close(close) => {
                 input.discard();
-                self.ending.get_or_insert_default().received = Some(close.clone().into_owned());
-                if self.state.receive_close(self.role()) {
+                let answer = self.state.receive_close(self.role());
+                let ending = self.ending.get_or_insert_default();
+                ending.received = Some(close.clone().into_owned());
+                ending.peer_closed_first = answer;
+                if answer {
                     // "the endpoint typically echos the status code it received" (§5.5.1); the reason too, as peers do.
                     self.push_close(&close);
                 }

@@ -266,6 +266,19 @@ fn a_failed_text_fragment_changes_nothing() {
 }
 
 #[test]
+fn both_ends_know_both_close_frames_and_which_came_first() {
+    let mut pair = Pair::new();
+    let long = "é".repeat(61);
+    pair.client.close(pair.now, Some(CloseCode::new(4000)), &long).unwrap();
+    pair.settle();
+    assert!(pair.server.peer_closed_first() && !pair.client.peer_closed_first());
+    for connection in [&pair.client, &pair.server] {
+        assert_eq!(connection.close_frame_sent().unwrap().reason, long);
+        assert_eq!(connection.close_frame_sent(), connection.close_frame_received());
+    }
+}
+
+#[test]
 fn getters_tell_what_is() {
     let server = common::connection("server", Config::default());
     let client = Connection::client(Arc::default(), Box::new(FixedKey));

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use itoden_core::{CloseCode, SendError, Timestamp};
+use itoden_core::{CloseCode, CloseFrame, SendError, Timestamp};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
@@ -78,10 +78,12 @@ impl AsyncConnection {
         let py = this.py();
         let (ended, failure) = {
             let state = this.get().lock(py);
+            let core = if let Phase::Open(core) = &state.phase { Some(core) } else { None };
+            let pair = |close: &CloseFrame<'_>| (close.code.get(), close.reason.to_string());
             let ended = Ended {
-                received: state.close_received.clone(),
-                sent: state.close_sent.clone(),
-                received_first: state.received_first,
+                received: core.and_then(|core| core.close_frame_received()).map(pair),
+                sent: core.and_then(|core| core.close_frame_sent()).map(pair),
+                received_first: core.is_some_and(|core| core.peer_closed_first()),
                 cause: state.lost_because.as_ref().map(|because| because.bind(py).clone()),
             };
             (ended, state.closed.as_ref().and_then(|closed| closed.failure.clone()))

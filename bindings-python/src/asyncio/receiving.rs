@@ -6,7 +6,6 @@ use std::mem;
 use itoden_core::{Connection, Event, HandshakeError, Input, Timestamp};
 use pyo3::prelude::*;
 
-use super::closing::on_wire;
 use super::state::{Phase, State};
 use crate::clock::now;
 use crate::convert::message_to_python;
@@ -66,7 +65,6 @@ impl State {
 
     fn take_events(&mut self, py: Python<'_>, core: &mut Connection, input: &mut Input<'_>, discard: bool) {
         loop {
-            let close_was_sent = core.close_sent();
             let Some(event) = core.poll_event(input) else { return };
             match event {
                 Event::Message(_) if discard => {}
@@ -77,18 +75,8 @@ impl State {
                     }
                 }
                 Event::Pong(payload) => self.take_pong(&payload),
-                Event::CloseReceived(close) => {
-                    if !close_was_sent {
-                        self.received_first = true;
-                        self.close_sent = Some(on_wire(close.code, ""));
-                    }
-                    self.close_received = Some((close.code.get(), close.reason.into_owned()));
-                }
-                Event::Failed(error) if !close_was_sent => {
-                    self.close_sent = Some(on_wire(error.close_code(), &error.to_string()));
-                }
                 Event::Closed(closed) => self.closed = Some(closed),
-                // A ping is answered by the core; a failure is told by `closed`.
+                // A ping or a Close frame is answered by the core, which keeps the latter; a failure is told by `closed`.
                 _ => {}
             }
         }

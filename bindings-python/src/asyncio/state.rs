@@ -78,10 +78,6 @@ pub(super) struct State {
     /// The transport is of no more use: the peer did not answer in time, or takes nothing any more.
     pub(super) given_up: bool,
 
-    /// Close frames, as this end received and sent them, and whether the received one came first.
-    pub(super) close_received: Option<(u16, String)>,
-    pub(super) close_sent: Option<(u16, String)>,
-    pub(super) received_first: bool,
     pub(super) closed: Option<Closed>,
     /// `connection_lost()` was called, and with which exception.
     pub(super) lost: bool,
@@ -120,9 +116,6 @@ impl State {
             head_to_write: Vec::new(),
             linger: None,
             given_up: false,
-            close_received: None,
-            close_sent: None,
-            received_first: false,
             closed: None,
             lost: false,
             lost_because: None,

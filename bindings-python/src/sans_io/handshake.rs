@@ -66,7 +66,8 @@ impl ClientHandshake {
             fill(&mut nonce);
             nonce
         });
-        let request = ClientRequest { host, target, subprotocols, headers: headers_from_python(headers) };
+        let request =
+            ClientRequest { host, target, subprotocols, deflate: None, headers: headers_from_python(headers) };
         let (state, request) = handshake::ClientHandshake::new(request, nonce, HeadLimits::default())
             .map_err(|error| handshake_error(py, &error))?;
         Ok(Self { state: Mutex::new(Some(state)), request })
