@@ -1,4 +1,4 @@
-"""A client in Python: sends the messages that its standard input lists, compares each echo, closes, and says how.
+"""A client in Python: sends the messages that standard input lists, compares each echo, closes, and says how.
 
 A message is `text:...`, or `binary:LENGTH` for LENGTH bytes 0, 1, 2, ...
 """
