@@ -1,0 +1,179 @@
+// The server that users know: the API of ws.
+
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ConnectionConfig } from '../native.js';
+import type { VerifyClient } from './admission.js';
+import type { Addresses } from './messages.js';
+import { NativeListener } from './native-server.js';
+import { type ConnectionOptions, makeConfig, wholeNumber, wrong } from './options.js';
+import { handleUpgrade } from './upgrade.js';
+import { WebSocket } from './websocket.js';
+
+export type { VerifyClient, VerifyClientInfo } from './admission.js';
+
+export interface ServerOptions extends ConnectionOptions {
+  /** Listen on this port; 0 for any that is free. One of `port`, `server` and `noServer` must be given. */
+  port?: number | null | undefined;
+  /** Take the upgrades of this server. */
+  server?: HttpServer | HttpsServer | null | undefined;
+  /** Take only what `handleUpgrade` is given. */
+  noServer?: boolean | undefined;
+  /** Where to listen. Default: all addresses. */
+  host?: string | null | undefined;
+  /** How many connections may wait to be accepted. Default 511. */
+  backlog?: number | null | undefined;
+  /** Take only requests for this path. */
+  path?: string | null | undefined;
+  /** Whether `clients` is kept. Default `true`. */
+  clientTracking?: boolean | undefined;
+  /** Whether a request is accepted; with two parameters it answers by the second. */
+  verifyClient?: VerifyClient | null | undefined;
+  /** Chooses one of the offered subprotocols, or none by `false`. Default: the first. */
+  handleProtocols?: ((protocols: Set<string>, request: IncomingMessage) => string | false | undefined) | null | undefined;
+  /** The class of the WebSockets: `WebSocket` or one that extends it. */
+  WebSocket?: typeof WebSocket | undefined;
+}
+
+export interface ServerEvents {
+  connection: [websocket: WebSocket, request: IncomingMessage];
+  listening: [];
+  close: [];
+  error: [error: Error];
+  headers: [headers: string[], request: IncomingMessage];
+  /** With `port` the request has been answered, and only the addresses are given. */
+  wsClientError: [error: Error, socket: Duplex | Addresses, request: IncomingMessage | undefined];
+}
+
+type State = 'running' | 'closing' | 'closed';
+
+export class WebSocketServer extends EventEmitter<ServerEvents> {
+  readonly options: ServerOptions & { WebSocket: typeof WebSocket };
+  /** All WebSockets that are not CLOSED; not there with `clientTracking: false`. */
+  declare readonly clients: Set<WebSocket>;
+  /** @internal */
+  readonly config: ConnectionConfig;
+  readonly #listener: NativeListener | undefined;
+  #http: HttpServer | HttpsServer | undefined;
+  #removeListeners: () => void = () => {};
+  #state: State = 'running';
+  #connections = 0;
+  /** The port is free again, or never was this server's. */
+  #silent = true;
+
+  /** `callback` is added as a listener of 'listening'. */
+  constructor(options: ServerOptions, callback?: () => void) {
+    super();
+    const { port, server, noServer } = options ?? {};
+    if ([port != null, Boolean(server), Boolean(noServer)].filter(Boolean).length !== 1) {
+      throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
+    }
+    checkOptions(options);
+    this.options = { ...options, WebSocket: options.WebSocket ?? WebSocket };
+    this.config = makeConfig(options);
+    if (options.clientTracking ?? true) this.clients = new Set();
+    if (port != null) {
+      const backlog = wholeNumber('backlog', options.backlog, 1, 2 ** 31 - 1);
+      if (callback) this.once('listening', callback);
+      this.#silent = false;
+      this.#listener = new NativeListener(this, options.host ?? undefined, wholeNumber('port', port, 0, 65535)!, backlog);
+    } else if (server) {
+      this.#attach(server);
+      if (callback) this.once('listening', callback);
+    }
+  }
+
+  #attach(server: HttpServer | HttpsServer): void {
+    const listeners: [string, (...args: never[]) => void][] = [
+      ['listening', () => this.emit('listening')],
+      ['error', (error: Error) => this.emit('error', error)],
+      ['upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        this.handleUpgrade(request, socket, head, (websocket) => this.emit('connection', websocket, request))],
+    ]; // prettier-ignore
+    for (const [event, listener] of listeners) server.on(event, listener as () => void);
+    this.#http = server;
+    this.#removeListeners = () => {
+      for (const [event, listener] of listeners) server.removeListener(event, listener as () => void);
+      this.#http = undefined;
+    };
+  }
+
+  /** Where the server listens; `null` if it does not, yet or any more. */
+  address(): AddressInfo | string | null {
+    if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
+    return this.#listener ? this.#listener.address : (this.#http?.address() ?? null);
+  }
+
+  /** Whether a request is for this server: by default, whether it is for the option `path`. Can be overridden. */
+  shouldHandle(request: IncomingMessage): boolean {
+    const { path } = this.options;
+    return !path || request.url?.split('?', 1)[0] === path;
+  }
+
+  /** Opens a WebSocket on a socket that Node's `http` has handed over with an 'upgrade' event. */
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    callback: (websocket: WebSocket, request: IncomingMessage) => void,
+  ): void {
+    handleUpgrade(this, request, socket, head, callback);
+  }
+
+  /** Takes no more connections. 'close' is emitted, and `callback` called, when those that are there have closed. */
+  close(callback?: (error?: Error) => void): void {
+    if (this.#state === 'closed') {
+      process.nextTick(() => callback?.(new Error('The server is not running')));
+      return;
+    }
+    if (callback) this.once('close', callback);
+    if (this.#state === 'closing') return;
+    this.#state = 'closing';
+    this.#removeListeners();
+    this.#listener?.close(() => {
+      this.#silent = true;
+      this.#maybeClosed();
+    });
+    this.#maybeClosed();
+  }
+
+  /** @internal */
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** A WebSocket that is about to open. @internal */
+  track(websocket: WebSocket): void {
+    this.#connections += 1;
+    this.clients?.add(websocket);
+    websocket.on('close', () => {
+      this.#connections -= 1;
+      this.clients?.delete(websocket);
+      this.#maybeClosed();
+    });
+  }
+
+  #maybeClosed(): void {
+    if (this.#state !== 'closing' || !this.#silent || this.#connections > 0) return;
+    process.nextTick(() => {
+      if (this.#state === 'closed') return;
+      this.#state = 'closed';
+      this.emit('close');
+    });
+  }
+}
+
+function checkOptions(options: ServerOptions): void {
+  const functions = ['verifyClient', 'handleProtocols', 'WebSocket'] as const;
+  for (const name of functions) {
+    const value = options[name];
+    if (value != null && typeof value !== 'function') throw wrong(name, value, 'a function');
+  }
+  for (const name of ['host', 'path'] as const) {
+    const value = options[name];
+    if (value != null && typeof value !== 'string') throw wrong(name, value, 'a string');
+  }
+}

@@ -1,0 +1,113 @@
+// The stream driver: Node owns a Duplex (a socket of `http` or `tls`, or anything else), the addon decodes its chunks.
+
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { OrderKind, RecordKind } from '../native.js';
+import { border } from './border.js';
+import { type Done, type Listener, type Outgoing, Transport } from './transport.js';
+
+export class StreamTransport extends Transport {
+  readonly #socket: Duplex;
+  #timer: NodeJS.Timeout | undefined;
+  /** Payload bytes that were sent but not yet given to the stream. */
+  #unwritten = 0;
+  #timedOut = false;
+  #eofTold = false;
+
+  /** `head`: what came behind the handshake. */
+  constructor(id: number, listener: Listener, socket: Duplex, head: Uint8Array) {
+    super(id, listener);
+    this.#socket = socket;
+    if ('setTimeout' in socket) (socket as Socket).setTimeout(0);
+    if ('setNoDelay' in socket) (socket as Socket).setNoDelay();
+    if (head.length > 0) socket.unshift(head);
+    socket.on('data', (chunk: Buffer) => {
+      if (!this.#eofTold) border.feed(this.id, chunk);
+    });
+    socket.on('end', () => this.#eof());
+    socket.on('close', () => this.#eof());
+    // 'close' follows, and says all that the API of ws lets one hear of it.
+    socket.on('error', () => socket.destroy());
+    // Whoever handed the stream over may have paused it.
+    socket.resume();
+  }
+
+  /** Bytes, as the stream counts them: frames with their headers. */
+  get bufferedAmount(): number {
+    return this.#unwritten + this.#socket.writableLength;
+  }
+
+  override send(outgoing: Outgoing, done?: Done): void {
+    const before = this.sent;
+    super.send(outgoing, done);
+    this.#unwritten += this.sent - before;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+    border.order(this.id, OrderKind.Pause);
+  }
+
+  resume(): void {
+    border.order(this.id, OrderKind.Resume);
+    this.#socket.resume();
+  }
+
+  terminate(): void {
+    this.#socket.destroy();
+    border.order(this.id, OrderKind.Terminate);
+  }
+
+  override record(kind: RecordKind, value: number, payload: Buffer): void {
+    switch (kind) {
+      case RecordKind.Write:
+        return this.#write(payload);
+      case RecordKind.Shutdown:
+        this.#socket.end();
+        return;
+      case RecordKind.Timer:
+        return this.#setTimer(value);
+      default:
+        return super.record(kind, value, payload);
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    this.#unwritten = 0;
+    const last = this.lastConfirm;
+    if (last === 0) this.#socket.write(bytes);
+    // If it fails the stream closes, and with it the connection: that answers whoever waits.
+    else this.#socket.write(bytes, (error) => error ?? this.confirm(last));
+  }
+
+  #setTimer(delay: number): void {
+    clearTimeout(this.#timer);
+    if (delay < 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timedOut = true;
+      border.timeout(this.id);
+    }, delay);
+  }
+
+  #eof(): void {
+    if (this.#eofTold) return;
+    this.#eofTold = true;
+    border.eof(this.id);
+  }
+
+  protected ended(): void {
+    // From here on the number may belong to another connection.
+    this.#eofTold = true;
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    if (this.#timedOut || socket.writableFinished) {
+      socket.destroy();
+    } else {
+      // What was written before is still to go out.
+      socket.once('finish', () => socket.destroy());
+      socket.end();
+    }
+    // Nobody reads what may still come; unread, it would hold up the end of the stream.
+    socket.resume();
+  }
+}

@@ -1,0 +1,259 @@
+// The class that users know: the API of ws.
+
+import { EventEmitter } from 'node:events';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { native } from './addon.js';
+import { type ClientOptions, dial } from './client.js';
+import { guarded } from './errors.js';
+import * as events from './event-target.js';
+import { wrong } from './options.js';
+import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
+
+/** What a `message` event brings; a Buffer unless `binaryType` says otherwise. Text is always a Buffer of UTF-8. */
+export type RawData = Buffer | ArrayBuffer | Buffer[];
+
+/** What can be sent. A number is sent as text. */
+export type Data = string | number | ArrayBufferLike | NodeJS.ArrayBufferView | readonly number[];
+
+export interface SendOptions {
+  /** Whether it is sent as a binary message. Default: what is not a string or a number is. */
+  binary?: boolean | undefined;
+  /** Whether this fragment ends the message. Default `true`. */
+  fin?: boolean | undefined;
+  /** Accepted for those who come from ws; compression is not negotiated in this version. */
+  compress?: boolean | undefined;
+  /** Accepted for those who come from ws: a client always masks, a server never does. */
+  mask?: boolean | undefined;
+}
+
+export type Callback = (error?: Error) => void;
+
+export interface WebSocketEvents {
+  open: [];
+  message: [data: RawData, isBinary: boolean];
+  close: [code: number, reason: Buffer];
+  error: [error: Error];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  upgrade: [response: IncomingMessage];
+  'unexpected-response': [request: ClientRequest, response: IncomingMessage];
+}
+
+type EventMap = events.EventMap<WebSocket>;
+
+/** Gives a server's WebSocket its `Peer`. */
+export let peerOf: (websocket: WebSocket) => Peer;
+
+export class WebSocket extends EventEmitter<WebSocketEvents> {
+  static readonly CONNECTING = ReadyState.CONNECTING;
+  static readonly OPEN = ReadyState.OPEN;
+  static readonly CLOSING = ReadyState.CLOSING;
+  static readonly CLOSED = ReadyState.CLOSED;
+
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  readonly #peer: Peer = new Peer(this as EventEmitter);
+
+  static {
+    peerOf = (websocket) => websocket.#peer;
+    for (const [name, value] of Object.entries(ReadyState)) {
+      Object.defineProperty(this, name, { enumerable: true, value });
+      Object.defineProperty(this.prototype, name, { enumerable: true, value });
+    }
+  }
+
+  /**
+   * Connects to a server. `null` makes a WebSocket that a server will open, as its option `WebSocket` asks for.
+   */
+  constructor(address: null, protocols?: undefined, options?: object);
+  constructor(address: string | URL, options?: ClientOptions);
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions);
+  constructor(address: string | URL | null, protocols?: string | string[] | ClientOptions, options?: ClientOptions) {
+    super();
+    if (address === null) return;
+    let wanted: ClientOptions = options ?? {};
+    let names = protocols as string | string[] | undefined;
+    if (typeof protocols === 'object' && protocols !== null && !Array.isArray(protocols)) {
+      wanted = protocols;
+      names = undefined;
+    }
+    dial(this.#peer, address, [names ?? wanted.protocols ?? []].flat(), wanted);
+  }
+
+  /** CONNECTING (0), OPEN (1), CLOSING (2) or CLOSED (3). */
+  get readyState(): ReadyState {
+    return this.#peer.readyState;
+  }
+
+  /** What binary messages come as: `nodebuffer` (the default), `arraybuffer`, or `fragments` (an array of Buffers). */
+  get binaryType(): BinaryType {
+    return this.#peer.binaryType;
+  }
+
+  set binaryType(type: BinaryType) {
+    // As in ws and in browsers, an unknown value changes nothing.
+    if (BINARY_TYPES.includes(type)) this.#peer.binaryType = type;
+  }
+
+  /** Bytes that were sent but are not written yet. */
+  get bufferedAmount(): number {
+    return this.#peer.bufferedAmount;
+  }
+
+  /** The extensions that were agreed on: none in this version. */
+  get extensions(): string {
+    return '';
+  }
+
+  /** The subprotocol that was agreed on, or an empty string. */
+  get protocol(): string {
+    return this.#peer.protocol;
+  }
+
+  /** The URL of a client. */
+  get url(): string {
+    return this.#peer.url;
+  }
+
+  get isPaused(): boolean {
+    return this.#peer.paused;
+  }
+
+  /** Whether the closing handshake was completed; `false` before. */
+  get wasClean(): boolean {
+    return this.#peer.wasClean;
+  }
+
+  /** Sends a message, or a fragment of one. `callback` is called when it is written, or with the error that prevented it. */
+  send(data: Data, callback?: Callback): void;
+  send(data: Data, options?: SendOptions, callback?: Callback): void;
+  send(data: Data, options?: SendOptions | Callback, callback?: Callback): void {
+    const done = typeof options === 'function' ? options : callback;
+    const { binary, fin = true } = typeof options === 'function' || !options ? {} : options;
+    const payload = toPayload(data);
+    const isBinary = binary ?? typeof payload !== 'string';
+    this.#peer.sendable(payload, done)?.send({ data: payload, isBinary, fin: this.#fragment(fin) }, done);
+  }
+
+  /** A fragment without FIN was sent, so the next one belongs to the same message. */
+  #fragmenting = false;
+
+  #fragment(fin: boolean): boolean | undefined {
+    if (fin && !this.#fragmenting) return undefined;
+    this.#fragmenting = !fin;
+    return fin;
+  }
+
+  /** Sends a ping with at most 125 bytes. */
+  ping(data?: Data, mask?: boolean, callback?: Callback): void;
+  ping(data: Data, callback: Callback): void;
+  ping(callback: Callback): void;
+  ping(data?: Data | Callback, mask?: boolean | Callback, callback?: Callback): void {
+    const [payload, done] = controlArguments(data, mask, callback);
+    this.#peer.sendable(payload, done)?.ping(checked(payload), done);
+  }
+
+  /** Sends a pong with at most 125 bytes. */
+  pong(data?: Data, mask?: boolean, callback?: Callback): void;
+  pong(data: Data, callback: Callback): void;
+  pong(callback: Callback): void;
+  pong(data?: Data | Callback, mask?: boolean | Callback, callback?: Callback): void {
+    const [payload, done] = controlArguments(data, mask, callback);
+    this.#peer.sendable(payload, done)?.pong(checked(payload), done);
+  }
+
+  /** Begins the closing handshake, with a code and a reason of at most 123 bytes of UTF-8. */
+  close(code?: number, reason: string | Buffer = ''): void {
+    const { readyState } = this;
+    if (readyState === ReadyState.CONNECTING) return this.#giveUp();
+    if (readyState !== ReadyState.OPEN) return;
+    if (code !== undefined && !(Number.isInteger(code) && code >= 0 && code <= 0xffff)) {
+      throw wrong('The close code', code, 'an integer such as 1000, or left out');
+    }
+    const text = reason.toString();
+    guarded(() => native.checkClose(code, text));
+    this.#peer.close(code, text);
+  }
+
+  /** Ends the connection at once, without a closing handshake. */
+  terminate(): void {
+    if (this.readyState === ReadyState.CONNECTING) this.#giveUp();
+    else this.#peer.terminate();
+  }
+
+  #giveUp(): void {
+    this.#peer.abort(new Error('WebSocket was closed before the connection was established'));
+  }
+
+  /** Holds back what comes, until `resume()`. The peer is held back too, once buffers are full. */
+  pause(): void {
+    this.#peer.pause();
+  }
+
+  resume(): void {
+    this.#peer.resume();
+  }
+
+  addEventListener<K extends keyof EventMap>(
+    type: K,
+    handler: events.Handler<EventMap[K]>,
+    options?: { once?: boolean | undefined },
+  ): void {
+    events.add(this as never, type, handler, options?.once ?? false);
+  }
+
+  removeEventListener<K extends keyof EventMap>(type: K, handler: events.Handler<EventMap[K]>): void {
+    events.remove(this as never, type, handler);
+  }
+
+  declare onopen: ((event: EventMap['open']) => void) | null;
+  declare onmessage: ((event: EventMap['message']) => void) | null;
+  declare onclose: ((event: EventMap['close']) => void) | null;
+  declare onerror: ((event: EventMap['error']) => void) | null;
+
+  static {
+    for (const type of ['open', 'message', 'close', 'error']) {
+      Object.defineProperty(this.prototype, `on${type}`, {
+        configurable: true,
+        enumerable: true,
+        get(this: WebSocket) {
+          return events.getAttribute(this as never, type);
+        },
+        set(this: WebSocket, handler: unknown) {
+          events.setAttribute(this as never, type, handler);
+        },
+      });
+    }
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function toPayload(data: unknown): string | Uint8Array {
+  if (typeof data === 'string' || data instanceof Uint8Array) return data;
+  if (data === undefined || data === null) return NOTHING;
+  if (typeof data === 'number') return String(data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
+  if (Array.isArray(data)) return Buffer.from(data);
+  throw wrong('The data to send', data, 'a string, a number, a Buffer, an ArrayBuffer, a typed array or a DataView');
+}
+
+function controlArguments(
+  data: Data | Callback | undefined,
+  mask: boolean | Callback | undefined,
+  callback: Callback | undefined,
+): [payload: string | Uint8Array, callback: Callback | undefined] {
+  if (typeof data === 'function') return [NOTHING, data];
+  return [toPayload(data), typeof mask === 'function' ? mask : callback];
+}
+
+/** The payload of a ping or pong; throws if it is too long. */
+function checked(payload: string | Uint8Array): Uint8Array {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  guarded(() => native.checkPing(bytes));
+  return bytes;
+}

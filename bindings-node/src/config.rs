@@ -1,0 +1,52 @@
+//! Options of connections, read once for all the connections that share them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use itoden_core::{Config, Limits};
+use napi_derive::napi;
+
+/// What lib/options.ts has read and checked. 0 is "no limit" for sizes; what is left out is as in the core.
+#[napi(object)]
+pub struct ConnectionOptions {
+    /// Largest message in bytes.
+    pub max_payload: Option<f64>,
+    /// Largest frame in bytes.
+    pub max_frame: Option<f64>,
+    /// Most fragments of a message.
+    pub max_fragments: Option<u32>,
+    /// Milliseconds that the closing handshake may take.
+    pub close_timeout: f64,
+    /// Whether pings are answered.
+    pub auto_pong: bool,
+}
+
+/// The configuration that connections share.
+#[napi]
+pub struct ConnectionConfig {
+    pub(crate) config: Arc<Config>,
+}
+
+#[napi]
+impl ConnectionConfig {
+    /// Reads the options.
+    #[napi(constructor)]
+    pub fn new(options: ConnectionOptions) -> Self {
+        let defaults = Limits::default();
+        let limits = Limits {
+            max_message_size: options.max_payload.map_or(defaults.max_message_size, size),
+            max_frame_size: options.max_frame.map_or(defaults.max_frame_size, size),
+            max_fragments: options.max_fragments.unwrap_or(defaults.max_fragments),
+            // `bufferedAmount` is how this API tells of a peer that does not read; `send` takes everything.
+            max_buffered_amount: u64::MAX,
+            ..defaults
+        };
+        // Far above what a timer takes, so that an endless time needs no case of its own.
+        let close_timeout = Duration::from_millis(options.close_timeout.clamp(0.0, 1e12) as u64);
+        Self { config: Arc::new(Config { limits, close_timeout, auto_pong: options.auto_pong, ..Config::default() }) }
+    }
+}
+
+fn size(bytes: f64) -> u64 {
+    if bytes > 0.0 { bytes as u64 } else { u64::MAX }
+}

@@ -1,0 +1,144 @@
+//! Opening handshakes over Node's `http`: header lists in and out, everything else is the core's.
+
+use itoden_core::HandshakeError;
+use itoden_core::handshake::http1::HeadReader;
+use itoden_core::handshake::{
+    ClientHandshake, ClientRequest, HeadLimits, Headers, RequestHead, ResponseHead, Upgrade, server,
+};
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+use crate::error::{self, Result};
+
+/// Header fields as Node lists them: names and values by turns.
+pub fn raw_headers(headers: &Headers) -> Vec<&str> {
+    headers.iter().flat_map(|(name, value)| [name, value]).collect()
+}
+
+/// The opposite of [`raw_headers`].
+pub fn headers(raw: Vec<String>) -> Headers {
+    let mut headers = Headers::new();
+    let mut raw = raw.into_iter();
+    while let (Some(name), Some(value)) = (raw.next(), raw.next()) {
+        headers.append(name, value);
+    }
+    headers
+}
+
+/// The lines of a head, without the empty one at its end.
+pub fn lines(head: &[u8]) -> Vec<String> {
+    let text: String = head.iter().map(|&byte| char::from(byte)).collect();
+    text.trim_end().split("\r\n").map(str::to_owned).collect()
+}
+
+/// The bytes that refuse a request; the stream is to end behind them.
+#[napi]
+pub fn refusal(status: u16, raw_headers: Vec<String>, body: String) -> Result<Buffer> {
+    let bytes = server::refuse(status, &headers(raw_headers), &body).map_err(|error| error::handshake(&error))?;
+    Ok(bytes.into())
+}
+
+/// A request that Node's `http` has parsed, as the core judges it.
+#[napi]
+pub struct UpgradeRequest {
+    pub(crate) checked: std::result::Result<Upgrade, HandshakeError>,
+}
+
+/// What is wrong with a request.
+#[napi(object)]
+pub struct RequestError {
+    /// The stable name of the error.
+    pub name: String,
+    /// The sentence.
+    pub message: String,
+    /// The bytes that answer the request.
+    pub response: Buffer,
+}
+
+#[napi]
+impl UpgradeRequest {
+    /// Checks the request.
+    #[napi(constructor)]
+    pub fn new(method: String, target: String, minor_version: u8, raw_headers: Vec<String>) -> Self {
+        let head = RequestHead { method, target, minor_version, headers: headers(raw_headers) };
+        Self { checked: Upgrade::from_head(head) }
+    }
+
+    /// What is wrong with it, if anything is.
+    #[napi(getter)]
+    pub fn error(&self) -> Option<RequestError> {
+        let error = self.checked.as_ref().err()?;
+        let response = server::error_response(error).into();
+        Some(RequestError { name: error.name().to_owned(), message: error.to_string(), response })
+    }
+
+    /// The subprotocols that the client offers.
+    #[napi(getter)]
+    pub fn subprotocols(&self) -> Vec<String> {
+        self.checked.as_ref().map_or_else(|_| Vec::new(), |upgrade| upgrade.subprotocols().to_vec())
+    }
+
+    /// The lines of the response with this subprotocol.
+    #[napi]
+    pub fn preview(&self, subprotocol: Option<String>) -> Result<Vec<String>> {
+        preview(self.valid()?, subprotocol.as_deref())
+    }
+
+    pub(crate) fn valid(&self) -> Result<&Upgrade> {
+        self.checked.as_ref().map_err(error::handshake)
+    }
+}
+
+/// The lines of the response that accepts a request.
+pub fn preview(upgrade: &Upgrade, subprotocol: Option<&str>) -> Result<Vec<String>> {
+    let accepted = upgrade.clone().accept(subprotocol, &Headers::new(), Default::default());
+    Ok(lines(&accepted.map_err(|error| error::handshake(&error))?.response))
+}
+
+/// A client's handshake that Node's `http` carries.
+#[napi]
+pub struct ClientUpgrade {
+    pub(crate) handshake: Option<ClientHandshake>,
+    request: RequestHead,
+}
+
+#[napi]
+impl ClientUpgrade {
+    /// Makes the request. `nonce` is drawn at random where it is not given.
+    #[napi(constructor)]
+    pub fn new(
+        host: String,
+        target: String,
+        subprotocols: Vec<String>,
+        raw_headers: Vec<String>,
+        nonce: Option<&[u8]>,
+    ) -> Result<Self> {
+        let drawn = || {
+            let mut nonce = [0; 16];
+            getrandom::fill(&mut nonce).map(|()| nonce).map_err(|error| error::misuse(&error.to_string()))
+        };
+        let nonce = match nonce {
+            Some(nonce) => nonce.try_into().map_err(|_| error::misuse("a nonce has 16 bytes"))?,
+            None => drawn()?,
+        };
+        let request = ClientRequest { host, target, subprotocols, deflate: None, headers: headers(raw_headers) };
+        let thrown = |error| error::handshake(&error);
+        let (handshake, bytes) = ClientHandshake::new(request, nonce, HeadLimits::default()).map_err(thrown)?;
+        // Node writes the head by itself, so it needs the fields and not the bytes. Whatever the caller added is his own
+        // affair: no limit counts here.
+        let mut reader = HeadReader::new(HeadLimits { max_head_size: bytes.len() + 1, max_headers: bytes.len() });
+        reader.push(&bytes).map_err(thrown)?;
+        Ok(Self { handshake: Some(handshake), request: reader.request().map_err(thrown)? })
+    }
+
+    /// The fields of the request's head.
+    #[napi(getter)]
+    pub fn raw_headers(&self) -> Vec<String> {
+        raw_headers(&self.request.headers).into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// The head of a response that Node's `http` has parsed.
+pub fn response_head(status: u16, minor_version: u8, raw_headers: Vec<String>) -> ResponseHead {
+    ResponseHead { status, reason: String::new(), minor_version, headers: headers(raw_headers) }
+}

@@ -1,0 +1,151 @@
+//! The task that drives one open connection.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use itoden_core::{Connection, Event, ReadyState};
+use itoden_net::{Driver, Handler, Opened};
+use tokio::net::TcpStream;
+
+use super::{Letter, Mailbox};
+use crate::batch::{Batch, RecordKind};
+use crate::inbox::Inbox;
+use crate::order::{Order, OrderKind};
+
+/// Passes on what a connection tells, once a batch.
+struct Forwarder {
+    id: u32,
+    inbox: Arc<Inbox>,
+    batch: Batch,
+    /// Whether the inbox was full, so that reading waits.
+    held: bool,
+}
+
+impl Forwarder {
+    fn post(&mut self) {
+        if !self.batch.is_empty() {
+            self.held |= self.inbox.post(&mut self.batch, self.id);
+        }
+    }
+}
+
+impl Handler for Forwarder {
+    fn on_event(&mut self, event: Event<'_>, _connection: &mut Connection) {
+        // The read buffer is lent for this call only, so nothing stays in a chunk.
+        self.batch.push_event(self.id, event, &(0..0));
+    }
+
+    fn on_batch_end(&mut self, connection: &mut Connection) {
+        self.post();
+        if self.held {
+            connection.pause_reading();
+        }
+    }
+}
+
+struct Task {
+    driver: Driver<TcpStream, Forwarder>,
+    mailbox: Mailbox,
+    /// JavaScript asked to pause.
+    paused: bool,
+    /// Payload bytes of all messages that were asked to be sent.
+    asked: u64,
+    /// How many orders asked for a confirmation.
+    confirms: usize,
+    /// Those that wait for it, each with what `asked` was behind it.
+    waiting: VecDeque<(usize, u64)>,
+    orphaned: bool,
+}
+
+/// Drives a connection until it is closed.
+pub async fn run(opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
+    let handler = Forwarder { id, inbox, batch: Batch::default(), held: false };
+    let mut task = Task {
+        driver: Driver::new(opened.stream, opened.connection, opened.early, handler),
+        mailbox,
+        paused: false,
+        asked: 0,
+        confirms: 0,
+        waiting: VecDeque::new(),
+        orphaned: false,
+    };
+    poll_fn(|cx| task.poll(cx)).await;
+}
+
+impl Task {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.orphaned {
+            match self.mailbox.letters.poll_recv(cx) {
+                Poll::Ready(Some(Letter::Order(order))) => self.perform(&order),
+                Poll::Ready(Some(Letter::Room)) => {
+                    self.driver.handler().held = false;
+                    self.read_or_not();
+                }
+                Poll::Ready(None) => {
+                    self.orphaned = true;
+                    self.driver.connection().handle_eof(itoden_net::now());
+                }
+                Poll::Pending => break,
+            }
+        }
+        let done = self.driver.poll(cx);
+        self.report();
+        done
+    }
+
+    fn perform(&mut self, order: &Order<bytes::Bytes>) {
+        self.asked += order.message_len();
+        if matches!(order.kind, OrderKind::Pause | OrderKind::Resume) {
+            self.paused = matches!(order.kind, OrderKind::Pause);
+            return self.read_or_not();
+        }
+        let confirm = order.confirms();
+        self.confirms += usize::from(confirm);
+        match order.perform(self.driver.connection()) {
+            Ok(()) if confirm => self.waiting.push_back((self.confirms, self.asked)),
+            Ok(()) => {}
+            Err(error) => {
+                let mut value = crate::error::json(error.name(), &error.to_string());
+                value["confirm"] = if confirm { self.confirms } else { 0 }.into();
+                let forwarder = self.driver.handler();
+                forwarder.batch.push_json(forwarder.id, RecordKind::SendFailed, &value);
+            }
+        }
+    }
+
+    fn read_or_not(&mut self) {
+        if self.paused || self.driver.handler().held {
+            self.driver.connection().pause_reading();
+        } else {
+            self.driver.connection().resume_reading();
+        }
+    }
+
+    /// Tells how much is written.
+    fn report(&mut self) {
+        let connection = self.driver.connection();
+        let settled = self.asked - connection.buffered_amount();
+        // A connection that closes without having said so could not write: what it gave up is not written.
+        let writes = connection.ready_state() == ReadyState::Open || connection.close_sent();
+        self.mailbox.settled.store(settled, Ordering::Relaxed);
+        let mut written = None;
+        while let Some(&(confirm, asked)) = self.waiting.front()
+            && writes
+            && asked <= settled
+        {
+            written = Some(confirm);
+            self.waiting.pop_front();
+        }
+        let forwarder = self.driver.handler();
+        if let Some(confirm) = written {
+            forwarder.batch.push_value(forwarder.id, RecordKind::Written, confirm);
+        }
+        forwarder.post();
+        if forwarder.held {
+            self.driver.connection().pause_reading();
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A connection over a stream that Node owns: decoded where the chunk lies, on the JavaScript thread.
+
+use std::ops::Range;
+
+use itoden_core::mask::MaskKeys;
+use itoden_core::{Connection, Input, Timestamp, Transmit};
+use itoden_net::now;
+
+use crate::batch::{Batch, RecordKind};
+use crate::order::{Order, Payload};
+
+/// No chunk: every payload goes to the slab.
+const NOWHERE: Range<usize> = 0..0;
+
+/// A connection whose transport is a Duplex of Node.
+pub struct Stream {
+    connection: Connection,
+    /// Bytes that came but are not decoded, because reading is paused.
+    rest: Vec<u8>,
+    /// When JavaScript was told to call `Hub.timeout`.
+    timer: Option<Timestamp>,
+    /// How many orders asked for a confirmation.
+    confirms: usize,
+    /// Whether it is among those that the next flush settles.
+    pub touched: bool,
+}
+
+impl Stream {
+    /// Takes over an open connection.
+    pub const fn new(connection: Connection) -> Self {
+        Self { connection, rest: Vec::new(), timer: None, confirms: 0, touched: false }
+    }
+
+    /// A chunk came.
+    pub fn feed(&mut self, id: u32, chunk: &mut [u8], batch: &mut Batch) {
+        if self.rest.is_empty() {
+            let start = chunk.as_ptr().addr();
+            self.decode(id, chunk, &(start..start + chunk.len()), batch);
+        } else {
+            self.rest.extend_from_slice(chunk);
+        }
+        self.settle(id, batch);
+    }
+
+    /// The stream has ended.
+    pub fn eof(&mut self, id: u32, batch: &mut Batch) {
+        self.connection.handle_eof(now());
+        self.settle(id, batch);
+    }
+
+    /// The time of the last `RecordKind::Timer` has come.
+    pub fn timeout(&mut self, id: u32, batch: &mut Batch) {
+        // A timer of JavaScript may come up to a millisecond early.
+        let now = self.timer.take().map_or_else(now, |at| at.max(now()));
+        self.connection.handle_timeout(now);
+        self.settle(id, batch);
+    }
+
+    /// Does what JavaScript asks; what comes of it is told by [`settle`](Self::settle).
+    pub fn perform<P: Payload>(&mut self, id: u32, order: &Order<P>, batch: &mut Batch) {
+        let confirm = order.confirms();
+        self.confirms += usize::from(confirm);
+        if let Err(error) = order.perform(&mut self.connection) {
+            let mut value = crate::error::json(error.name(), &error.to_string());
+            value["confirm"] = if confirm { self.confirms } else { 0 }.into();
+            batch.push_json(id, RecordKind::SendFailed, &value);
+        }
+    }
+
+    fn decode(&mut self, id: u32, bytes: &mut [u8], chunk: &Range<usize>, batch: &mut Batch) {
+        let mut input = self.connection.handle_bytes(now(), bytes);
+        while let Some(event) = self.connection.poll_event(&mut input) {
+            batch.push_event(id, event, chunk);
+        }
+        self.rest.extend_from_slice(input.remaining());
+    }
+
+    /// Tells all that is to be told and done now.
+    pub fn settle(&mut self, id: u32, batch: &mut Batch) {
+        self.touched = false;
+        if !self.rest.is_empty() && !self.connection.is_reading_paused() {
+            let mut rest = std::mem::take(&mut self.rest);
+            self.decode(id, &mut rest, &NOWHERE, batch);
+        }
+        while let Some(event) = self.connection.poll_event(&mut Input::empty()) {
+            batch.push_event(id, event, &NOWHERE);
+        }
+        loop {
+            match self.connection.poll_transmit() {
+                Some(Transmit::Write(segments)) => {
+                    let length = segments.len();
+                    batch.push_segments(id, RecordKind::Write, segments);
+                    // Node's stream takes everything, and tells by `writableLength` how much of it waits.
+                    self.connection.transmitted(length);
+                }
+                Some(Transmit::Shutdown) => batch.push_value(id, RecordKind::Shutdown, 0),
+                None => break,
+            }
+        }
+        let timer = self.connection.poll_timeout();
+        if timer != self.timer {
+            self.timer = timer;
+            let value =
+                timer.map_or(-1, |at| i32::try_from(at.since(now()).as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+            batch.push_value(id, RecordKind::Timer, value as usize);
+        }
+    }
+}
+
+/// The same key for every frame: byte-exact tests.
+pub struct FixedKey(pub [u8; 4]);
+
+impl MaskKeys for FixedKey {
+    fn next_key(&mut self) -> [u8; 4] {
+        self.0
+    }
+}
