@@ -97,7 +97,8 @@ function readUrl(address: string | URL): URL {
   if (url.protocol === 'http:') url.protocol = 'ws:';
   if (url.protocol === 'https:') url.protocol = 'wss:';
   if (!['ws:', 'wss:', 'ws+unix:'].includes(url.protocol)) {
-    throw new SyntaxError(`The URL ${url.href} has the scheme ${url.protocol} ws:, wss:, ws+unix:, http: and https: can be used`);
+    const allowed = 'ws:, wss:, ws+unix:, http: and https: can be used';
+    throw new SyntaxError(`The URL ${url.href} has the scheme ${url.protocol} ${allowed}`);
   }
   if (url.protocol === 'ws+unix:' && !url.pathname) throw new SyntaxError(`The URL ${url.href} has no path of a socket`);
   // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used" (RFC 6455 §3).

@@ -237,7 +237,9 @@ plain('wss: works at both ends', async (t) => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `wss://localhost:${server.address().port}`;
-  const ws = new WebSocket(url, { ca: fixture('cert.pem'), lookup: (_h, options, done) => options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4) }); // prettier-ignore
+  const lookup = (_host, { all }, done) =>
+    all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
+  const ws = new WebSocket(url, { ca: fixture('cert.pem'), lookup });
   await once(ws, 'open');
   const got = messages(ws, 2);
   ws.send('over TLS');

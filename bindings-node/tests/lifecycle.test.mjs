@@ -207,7 +207,9 @@ plain('a stream fails with the connection', async (t) => {
 plain('an addon that cannot be loaded is named, with the platform', async (t) => {
   const folder = await temporary(t);
   mkdirSync(path.join(folder, 'dist'));
-  for (const file of ['dist/addon.js', 'native.js', 'package.json']) copyFileSync(path.join(root, file), path.join(folder, file));
+  for (const file of ['dist/addon.js', 'native.js', 'package.json']) {
+    copyFileSync(path.join(root, file), path.join(folder, file));
+  }
   const load = () => run(process.execPath, ['--eval', `require('./dist/addon.js')`], { cwd: folder });
   const platform = `${process.platform}-${process.arch}`;
   await assert.rejects(load, ({ stderr }) => {
@@ -217,7 +219,8 @@ plain('an addon that cannot be loaded is named, with the platform', async (t) =>
   });
   const [, name] = /'\.\/(itoden\..+?\.node)'/.exec(await load().catch(({ stderr }) => stderr));
   writeFileSync(path.join(folder, name), 'not a library');
-  await assert.rejects(load, ({ stderr }) => stderr.includes(name) && /invalid ELF header|file too short|not a valid/.test(stderr));
+  // What the system says of it differs from one to the next; the file is named by all.
+  await assert.rejects(load, ({ stderr }) => stderr.includes('What was tried') && stderr.includes(name));
 });
 
 plain('the packed package works for CommonJS, for ES modules and for TypeScript', async (t) => {
