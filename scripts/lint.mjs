@@ -36,6 +36,12 @@ function checkWalls() {
   );
 }
 
+/** Every link in the documentation leads somewhere. */
+function checkDocs() {
+  const args = ['doc', '--quiet', '--locked', '--no-deps', '-p', 'itoden-core', '-p', 'itoden-net'];
+  return run('cargo', args, { env: { RUSTDOCFLAGS: '-D warnings' } });
+}
+
 /** What uses the Python package: examples, and the programs that tests across rooms run. */
 function pythonPrograms() {
   return ['examples', 'tests']
@@ -57,6 +63,8 @@ const lints = [
   program('rustfmt', 'cargo', 'fmt', '--all', '--check'),
   // --locked here and in the walls also proves that Cargo.lock is up to date.
   program('clippy', 'cargo', 'clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings'),
+  program('clippy without compression', 'cargo', 'clippy', '--locked', '-p', 'itoden-core', '--no-default-features', '--', '-D', 'warnings'),
+  { name: 'docs of the crates', check: checkDocs },
   { name: 'walls between the crates', check: checkWalls },
   { name: 'scripts parse', check: checkScriptsParse },
   program('types of scripts', 'npm', 'run', '--silent', 'typecheck'),

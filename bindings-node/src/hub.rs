@@ -109,7 +109,7 @@ impl Hub {
     /// Moves records of streams that did not fit into the table before.
     #[napi]
     pub fn take(&mut self, mut table: Int32ArraySlice<'_>, mut slab: Uint8ArraySlice<'_>, from: u32) -> Result<()> {
-        // SAFETY: JavaScript does not run during this call, no other thread knows these arrays, and lib/hub.ts made them
+        // SAFETY: JavaScript does not run during this call, no other thread knows these arrays, and lib/border.ts made them
         // apart from each other.
         let (table, slab) = unsafe { (table.as_mut(), slab.as_mut()) };
         check(table)?;

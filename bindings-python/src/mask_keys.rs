@@ -1,4 +1,6 @@
 //! Masking keys from the operating system's random number generator.
+//!
+//! As in itoden-net, on which this crate must not depend; here a forked child also forgets its parent's keys.
 
 use std::cell::RefCell;
 

@@ -115,3 +115,21 @@ async def test_a_connection_that_is_not_open_yet_says_so() -> None:
         async with itoden.connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"):
             pass
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("make", [make_client, make_server])
+@pytest.mark.parametrize("name", ["compression", "ping_interval", "ping_timeout", "proxy", "extensions"])
+def test_what_websockets_has_and_this_version_has_not_is_named(
+    make: Callable[..., object], name: str
+) -> None:
+    with pytest.raises(NotImplementedError, match=name):
+        make(**{name: 20})
+
+
+@asynchronous
+async def test_what_is_not_there_may_be_switched_off() -> None:
+    off: dict[str, Any] = {"compression": None, "ping_interval": None}
+    async with itoden.serve(handler, "localhost", 0, **off) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with itoden.connect(f"ws://localhost:{port}/", proxy=None, **off) as connection:
+            assert connection.state is itoden.State.OPEN

@@ -172,6 +172,19 @@ async def test_a_peer_that_sends_faster_than_is_received_is_held_back(role: str)
 
 @both_roles
 @asynchronous
+async def test_what_waits_undecoded_when_the_transport_is_lost_is_still_received(role: str) -> None:
+    async with raw_peer(role, max_queue=1) as (connection, peer):
+        peer.writer.write(b"".join(frame(TEXT, b"%d" % number, masked=peer.masks) for number in range(10)))
+        await until(lambda: connection._queued == 2)
+        assert connection.transport is not None
+        connection.transport.abort()
+        assert [await connection.recv() for _ in range(10)] == [str(number) for number in range(10)]
+        with pytest.raises(itoden.ConnectionClosedError):
+            await connection.recv()
+
+
+@both_roles
+@asynchronous
 async def test_max_queue_none_never_pauses(role: str) -> None:
     async with raw_peer(role, max_queue=None) as (connection, peer):
         for number in range(1000):

@@ -19,7 +19,7 @@ pub struct Limits {
     ///
     /// Default 131,072: Autobahn legitimately cuts 4 MiB into 65,536 fragments of 64 bytes.
     pub max_fragments: u32,
-    /// Most payload bytes that may wait to be written, over all messages. Beyond it, sending fails with
+    /// Most bytes that may wait to be written, over all messages. Beyond it, sending fails with
     /// [`SendError::BufferFull`](crate::SendError::BufferFull), so that a peer that doesn't read can't use up memory.
     ///
     /// Default 64 MiB: room for four messages of the largest size. The message that crosses the bound is still taken.
@@ -57,7 +57,7 @@ pub struct Config {
     ///
     /// Default `true`. With `false` the application must answer each [`Event::Ping`](crate::Event::Ping).
     pub auto_pong: bool,
-    /// How often to send a ping, to keep the way open and to measure [`latency`](crate::Connection::latency).
+    /// How often to send a ping, at most once a millisecond, to keep the way open and to measure [`latency`](crate::Connection::latency).
     ///
     /// Default `None`: never.
     pub ping_interval: Option<Duration>,

@@ -264,7 +264,7 @@ errors! {
     MessageUnfinished = "message_unfinished", 0, "RFC 6455 §5.4",
         "A fragmented message is finished before another message begins.",
         "a fragmented message is unfinished; its last fragment must be sent before another message";
-    BufferFull { buffered: u64 = "the payload bytes that wait", limit: u64 = "`max_buffered_amount`" }
+    BufferFull { buffered: u64 = "the bytes that wait", limit: u64 = "`max_buffered_amount`" }
         = "buffer_full", 0, "RFC 6455 §10.4",
         "At most max_buffered_amount bytes wait to be written.",
         "{buffered} bytes wait to be written already; max_buffered_amount is {limit}";

@@ -32,6 +32,8 @@ pub(crate) enum Due {
 
 impl Keepalive {
     pub(crate) const fn new(interval: Duration, timeout: Option<Duration>) -> Self {
+        // No busy loop for an interval of nothing.
+        let interval = if interval.as_millis() == 0 { Duration::from_millis(1) } else { interval };
         Self {
             interval,
             timeout,

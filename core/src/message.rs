@@ -77,6 +77,9 @@ impl<'a> Message<'a> {
     }
 }
 
+/// What a compressed message may have beyond twice the limit: small messages in many fragments grow.
+const COMPRESSED_SLACK: u64 = 1 << 20;
+
 /// What frames amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'b> {
@@ -115,9 +118,10 @@ impl Content {
             InflateError::TooBig => ProtocolError::MessageTooBig { size: limit.saturating_add(1), limit },
         };
         match self {
-            Self::Text(text, _) => {
+            Self::Text(text, validator) => {
                 let mut part = Vec::new();
-                deflate.decompress(payload, fin, most.saturating_sub(text.len()), &mut part).map_err(failed)?;
+                let room = most.saturating_sub(text.len() + validator.cut_len());
+                deflate.decompress(payload, fin, room, &mut part).map_err(failed)?;
                 self.append(&part)
             }
             Self::Binary(bytes) => deflate.decompress(payload, fin, most, bytes).map_err(failed),
@@ -209,10 +213,13 @@ impl Assembler {
             return Err(ProtocolError::FrameTooBig { size, limit: limits.max_frame_size });
         }
         let compressed = header.rsv != 0 || self.open.as_ref().is_some_and(|open| open.compressed);
-        // Both are below 2^63: no overflow. What is compressed counts by what it becomes.
-        self.size += if compressed { 0 } else { size };
-        if self.size > limits.max_message_size {
-            return Err(ProtocolError::MessageTooBig { size: self.size, limit: limits.max_message_size });
+        self.size = self.size.saturating_add(size);
+        // What is compressed counts by what it becomes; but no honest compressor makes a message twice as long, and what
+        // becomes nothing still takes time.
+        let limit = limits.max_message_size;
+        let most = if compressed { limit.saturating_mul(2).saturating_add(COMPRESSED_SLACK) } else { limit };
+        if self.size > most {
+            return Err(ProtocolError::MessageTooBig { size: self.size, limit });
         }
         self.fragments += 1;
         if self.fragments > limits.max_fragments {

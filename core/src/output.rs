@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::frame;
 use crate::header::{FrameHeader, HeaderRules};
+use crate::opcode::Opcode;
 
 /// Shared unmasked payloads of at least this many bytes are queued by reference; below it a copy is cheaper than one
 /// more segment in the write.
@@ -40,11 +41,13 @@ pub(crate) struct Output {
     buffered: u64,
     /// Those of the front frame that are written.
     front_counted: u64,
+    /// Pongs in the queue.
+    pongs: u16,
 }
 
 impl Output {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), front: 0, front_written: 0, shared: None, buffered: 0, front_counted: 0 }
+        Self { bytes: Vec::new(), front: 0, front_written: 0, shared: None, buffered: 0, front_counted: 0, pongs: 0 }
     }
 
     #[inline]
@@ -56,6 +59,17 @@ impl Output {
     /// Payload bytes of messages that are not written yet; headers and control frames don't count.
     pub(crate) const fn buffered_amount(&self) -> u64 {
         self.buffered - self.front_counted
+    }
+
+    /// Bytes in the queue, headers and control frames included, of which a part of the first frame may be written.
+    pub(crate) fn queued(&self) -> u64 {
+        self.buffered.max((self.bytes.len() - self.front) as u64)
+    }
+
+    /// Pongs in the queue.
+    #[inline]
+    pub(crate) const fn pongs(&self) -> u16 {
+        self.pongs
     }
 
     /// Queues a frame, copying its payload.
@@ -78,8 +92,10 @@ impl Output {
 
     #[inline]
     fn count(&mut self, header: FrameHeader, len: usize) {
-        if !header.opcode.is_control() {
-            self.buffered += len as u64;
+        match header.opcode {
+            Opcode::Pong => self.pongs = self.pongs.saturating_add(1),
+            opcode if opcode.is_control() => {}
+            _ => self.buffered += len as u64,
         }
     }
 
@@ -119,8 +135,10 @@ impl Output {
                 }
                 _ => self.front += payload_len,
             }
-            if counts {
-                self.buffered -= header.payload_len;
+            match header.opcode {
+                Opcode::Pong => self.pongs = self.pongs.saturating_sub(1),
+                _ if counts => self.buffered -= header.payload_len,
+                _ => {}
             }
         }
         // What is written is given back once it is most of the buffer, so that each byte is moved once at the most.

@@ -95,8 +95,10 @@ impl State {
     }
 
     /// The transport takes no more bytes. What the peer sent before can still be read, its Close frame among it.
-    pub(crate) const fn fail_writing(&mut self) {
+    /// A Close frame that was still `queued` is not sent.
+    pub(crate) const fn fail_writing(&mut self, queued: bool) {
         self.write_failed = true;
+        self.close_sent &= !queued;
     }
 
     pub(crate) const fn close_sent(&self) -> bool {
@@ -120,8 +122,8 @@ impl State {
     /// A Close frame came. Whether it is to be answered with one: "If an endpoint receives a Close frame and did not
     /// previously send a Close frame, the endpoint MUST send a Close frame in response" (§5.5.1).
     pub(crate) fn receive_close(&mut self, role: Role) -> bool {
-        let answer = !self.close_sent;
-        self.close_sent = true;
+        let answer = !self.close_sent && !self.write_failed;
+        self.close_sent |= answer;
         self.close_received = true;
         self.phase = Phase::Ending;
         // "the server MUST close the underlying TCP connection immediately; the client SHOULD wait for the server to
@@ -132,8 +134,8 @@ impl State {
 
     /// The peer broke the protocol. Whether a Close frame is to be sent that says so (§7.1.7).
     pub(crate) fn fail(&mut self) -> bool {
-        let send = !self.close_sent;
-        self.close_sent = true;
+        let send = !self.close_sent && !self.write_failed;
+        self.close_sent |= send;
         self.phase = Phase::Ending;
         self.shutdown = true;
         send

@@ -52,6 +52,11 @@ impl Validator {
         Ok(())
     }
 
+    /// How many bytes of a cut character are held back.
+    pub const fn cut_len(&self) -> usize {
+        self.cut_len as usize
+    }
+
     /// Ends the text: a character that was cut and never completed is an error. The validator starts anew.
     pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
         let cut = core::mem::take(&mut self.cut_len);

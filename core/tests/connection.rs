@@ -206,7 +206,7 @@ fn a_peer_that_does_not_read_bounds_what_can_be_sent() {
     let mut server = common::connection("server", config);
     server.send(Message::text("12345678")).unwrap();
     server.send(Message::text("crosses")).unwrap();
-    assert_eq!(server.send(Message::text("x")), Err(SendError::BufferFull { buffered: 15, limit: 10 }));
+    assert_eq!(server.send(Message::text("x")), Err(SendError::BufferFull { buffered: 19, limit: 10 }));
     transmit(&mut server);
     assert_eq!(server.send(Message::text("x")), Ok(()));
 }
@@ -224,6 +224,39 @@ fn a_flood_of_pings_is_answered_up_to_the_limit_and_then_with_the_newest() {
     let mut input = server.handle_bytes(Timestamp::ZERO, &mut bytes);
     tell(&mut server, &mut input, &mut Vec::new());
     assert_eq!(transmit(&mut server), b"\x8a\x011\x8a\x012\x8a\x015");
+}
+
+#[test]
+fn pings_are_answered_while_a_busy_queue_never_empties() {
+    let mut server = common::connection("server", Config::default());
+    let mut client = common::connection("client", Config::default());
+    let mut pongs = 0;
+    for _ in 0..300 {
+        server.send(Message::binary(&[0; 100])).unwrap();
+        client.ping(b"").unwrap();
+        let mut bytes = transmit(&mut client);
+        let mut input = server.handle_bytes(Timestamp::ZERO, &mut bytes);
+        tell(&mut server, &mut input, &mut Vec::new());
+        // All but the last byte is written each time.
+        let Some(Transmit::Write(segments)) = server.poll_transmit() else { panic!("nothing to write") };
+        let mut written = segments.to_vec();
+        written.pop();
+        server.transmitted(written.len());
+        let mut input = client.handle_bytes(Timestamp::ZERO, &mut written);
+        let mut told = Vec::new();
+        tell(&mut client, &mut input, &mut told);
+        pongs += told.iter().filter(|event| *event == "pong ").count();
+    }
+    assert_eq!(pongs, 299, "the last pong lacks its last byte");
+}
+
+#[test]
+fn empty_messages_count_against_the_bound_of_what_waits() {
+    let mut config = Config::default();
+    config.limits.max_buffered_amount = 100;
+    let mut server = common::connection("server", config);
+    let sent = (0..1000).take_while(|_| server.send(Message::text("")).is_ok()).count();
+    assert_eq!(sent, 51, "two bytes each");
 }
 
 #[test]
@@ -254,6 +287,10 @@ fn a_transport_that_takes_no_more_bytes_still_brings_what_came_before() {
     tell(&mut client, &mut input, &mut told);
     assert_eq!(told, ["message last", "close 1001 "]);
     assert!(client.poll_transmit().is_none());
+    client.handle_eof(Timestamp::ZERO);
+    tell(&mut client, &mut Input::empty(), &mut told);
+    assert_eq!(told[2], "closed 1001  clean=false", "no Close frame could be sent");
+    assert_eq!(client.close_frame_sent(), None);
 }
 
 #[test]

@@ -156,7 +156,15 @@ fn what_is_no_deflate_stream_is_refused() {
 
 /// A client and a server that have shaken hands with these configurations.
 fn shake_hands(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
-    let config = |deflate| Arc::new(Config { deflate: Some(deflate), ..Config::default() });
+    shake_hands_with(client, server, |deflate| Config { deflate, ..Config::default() })
+}
+
+fn shake_hands_with(
+    client: DeflateConfig,
+    server: DeflateConfig,
+    config: impl Fn(Option<DeflateConfig>) -> Config,
+) -> (Connection, Connection) {
+    let config = |deflate| Arc::new(config(Some(deflate)));
     let request = ClientRequest {
         host: "example.com".into(),
         target: "/".into(),
@@ -215,6 +223,44 @@ fn empty_messages_and_empty_fragments_survive() {
         server.send_fragment(MessageKind::Text, fragment.as_bytes(), fin).unwrap();
     }
     assert_eq!(told(&mut client, transmit(&mut server)), ["message ", "message a"]);
+}
+
+#[test]
+fn an_empty_message_between_others_leaves_both_histories_as_they_are() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    for text in ["hello", "", "hello again", ""] {
+        server.send(Message::text(text)).unwrap();
+    }
+    let bytes = transmit(&mut server);
+    assert_eq!(told(&mut client, bytes), ["message hello", "message ", "message hello again", "message "]);
+}
+
+#[test]
+fn the_limit_counts_a_character_that_is_cut() {
+    for chunk in [usize::MAX, 1] {
+        let config = |deflate| {
+            let mut config = Config { deflate, ..Config::default() };
+            config.limits.max_message_size = 5;
+            config
+        };
+        let (_, mut server) = shake_hands(always(), always());
+        let mut client = shake_hands_with(always(), always(), config).0;
+        server.send(Message::text("aaaa\u{e9}")).unwrap();
+        let mut told = Vec::new();
+        for piece in transmit(&mut server).chunks(chunk) {
+            let mut piece = piece.to_vec();
+            let mut input = client.handle_bytes(Timestamp::ZERO, &mut piece);
+            tell(&mut client, &mut input, &mut told);
+        }
+        assert_eq!(told, ["failed message_too_big"], "in chunks of {chunk}");
+    }
+}
+
+#[test]
+fn compressed_bytes_that_become_nothing_are_bounded_too() {
+    let (mut client, _) = shake_hands(always(), always());
+    // A frame that declares 2^62 compressed bytes.
+    assert_eq!(told(&mut client, unhex("c27f4000000000000000")), ["failed message_too_big"]);
 }
 
 #[test]
@@ -294,10 +340,10 @@ proptest! {
                 compressor.compress(fragment, index + 1 == fragments.len(), &mut compressed);
             }
             let mut out = Vec::new();
-            let mut pieces = compressed.chunks(cut).peekable();
-            while let Some(piece) = pieces.next() {
-                decompressor.decompress(piece, pieces.peek().is_none(), 1 << 20, &mut out).unwrap();
+            for piece in compressed.chunks(cut) {
+                decompressor.decompress(piece, false, 1 << 20, &mut out).unwrap();
             }
+            decompressor.decompress(b"", true, 1 << 20, &mut out).unwrap();
             prop_assert_eq!(out, fragments.concat());
         }
     }

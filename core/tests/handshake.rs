@@ -117,6 +117,25 @@ fn a_refusal_is_a_whole_http_response() {
 }
 
 #[test]
+fn a_refusal_has_one_length_and_one_type_whatever_the_caller_adds() {
+    let added = [("content-type", "application/json"), ("content-length", "3"), ("Transfer-Encoding", "chunked")];
+    let bytes = server::refuse(401, &Headers::from_iter(added), "{}").unwrap();
+    let expected = "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\
+        content-type: application/json\r\n\r\n{}";
+    assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+}
+
+#[test]
+fn what_the_handshake_itself_answers_is_not_the_callers_to_add() {
+    let (_, bytes) = ask(request()).unwrap();
+    for name in ["Sec-WebSocket-Accept", "sec-websocket-extensions", "Connection", "Transfer-Encoding"] {
+        let added = Headers::from_iter([(name, "x")]);
+        let error = upgrade(&bytes).accept(None, &added, Arc::default()).unwrap_err();
+        assert_eq!(error.name(), "invalid_option", "{name}");
+    }
+}
+
+#[test]
 fn an_error_is_answered_with_what_is_allowed() {
     let answer = |error: HandshakeError| String::from_utf8(server::error_response(&error)).unwrap();
     let version = answer(HandshakeError::UnsupportedVersion { version: "8".into() });

@@ -92,6 +92,23 @@ fn a_timeout_longer_than_the_interval_runs_from_the_first_unanswered_ping() {
 }
 
 #[test]
+fn a_peer_is_not_silent_while_this_end_does_not_read() {
+    let mut server = server(Some(TIMEOUT));
+    server.handle_timeout(START + INTERVAL);
+    server.pause_reading();
+    server.handle_timeout(START + INTERVAL + TIMEOUT);
+    server.handle_timeout(START + INTERVAL * 2);
+    server.handle_timeout(START + INTERVAL * 2 + TIMEOUT);
+    server.resume_reading();
+    server.handle_timeout(START + INTERVAL * 2 + TIMEOUT);
+    assert_eq!(server.failure(), None);
+    // From here on it is to answer again.
+    server.handle_timeout(START + INTERVAL * 4);
+    server.handle_timeout(START + INTERVAL * 4 + TIMEOUT);
+    assert_eq!(server.failure(), Some(&Failure::PingTimeout));
+}
+
+#[test]
 fn a_closing_connection_is_pinged_no_more() {
     let mut server = server(Some(TIMEOUT));
     server.close(START, None, "").unwrap();

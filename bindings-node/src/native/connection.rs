@@ -22,6 +22,14 @@ struct Forwarder {
     batch: Batch,
     /// Whether the inbox was full, so that reading waits.
     held: bool,
+    /// Payload bytes of all messages that were asked to be sent.
+    asked: u64,
+    /// How many orders asked for a confirmation.
+    confirms: usize,
+    /// Those that wait for it, each with what `asked` was behind it.
+    waiting: VecDeque<(usize, u64)>,
+    /// The last record of this connection is made.
+    closed: bool,
 }
 
 impl Forwarder {
@@ -30,10 +38,28 @@ impl Forwarder {
             self.held |= self.inbox.post(&mut self.batch, self.id);
         }
     }
+
+    /// Confirms what is written, while `buffered` payload bytes still wait. Nothing comes behind the last record: JavaScript
+    /// may have given the number to another connection by then.
+    fn confirm(&mut self, buffered: u64) {
+        let settled = self.asked.saturating_sub(buffered);
+        let mut written = None;
+        while let Some(&(confirm, asked)) = self.waiting.front()
+            && !self.closed
+            && asked <= settled
+        {
+            written = Some(confirm);
+            self.waiting.pop_front();
+        }
+        if let Some(confirm) = written {
+            self.batch.push_value(self.id, RecordKind::Written, confirm);
+        }
+    }
 }
 
 impl Handler for Forwarder {
     fn on_event(&mut self, event: Event<'_>, _connection: &mut Connection) {
+        self.closed |= matches!(event, Event::Closed(_));
         // The read buffer is lent for this call only, so nothing stays in a chunk.
         self.batch.push_event(self.id, event, &(0..0));
     }
@@ -44,6 +70,10 @@ impl Handler for Forwarder {
             connection.pause_reading();
         }
     }
+
+    fn on_written(&mut self, buffered_amount: u64) {
+        self.confirm(buffered_amount);
+    }
 }
 
 struct Task {
@@ -51,25 +81,25 @@ struct Task {
     mailbox: Mailbox,
     /// JavaScript asked to pause.
     paused: bool,
-    /// Payload bytes of all messages that were asked to be sent.
-    asked: u64,
-    /// How many orders asked for a confirmation.
-    confirms: usize,
-    /// Those that wait for it, each with what `asked` was behind it.
-    waiting: VecDeque<(usize, u64)>,
     orphaned: bool,
 }
 
 /// Drives a connection until it is closed.
 pub async fn run(opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
-    let handler = Forwarder { id, inbox, batch: Batch::default(), held: false };
+    let handler = Forwarder {
+        id,
+        inbox,
+        batch: Batch::default(),
+        held: false,
+        asked: 0,
+        confirms: 0,
+        waiting: VecDeque::new(),
+        closed: false,
+    };
     let mut task = Task {
         driver: Driver::new(opened.stream, opened.connection, opened.early, handler),
         mailbox,
         paused: false,
-        asked: 0,
-        confirms: 0,
-        waiting: VecDeque::new(),
         orphaned: false,
     };
     poll_fn(|cx| task.poll(cx)).await;
@@ -97,20 +127,23 @@ impl Task {
     }
 
     fn perform(&mut self, order: &Order<bytes::Bytes>) {
-        self.asked += order.message_len();
+        let forwarder = self.driver.handler();
+        forwarder.asked += order.message_len();
         if matches!(order.kind, OrderKind::Pause | OrderKind::Resume) {
             self.paused = matches!(order.kind, OrderKind::Pause);
             return self.read_or_not();
         }
         let confirm = order.confirms();
-        self.confirms += usize::from(confirm);
-        match order.perform(self.driver.connection()) {
-            Ok(()) if confirm => self.waiting.push_back((self.confirms, self.asked)),
+        forwarder.confirms += usize::from(confirm);
+        let (number, asked) = (forwarder.confirms, forwarder.asked);
+        let done = order.perform(self.driver.connection());
+        let forwarder = self.driver.handler();
+        match done {
+            Ok(()) if confirm => forwarder.waiting.push_back((number, asked)),
             Ok(()) => {}
             Err(error) => {
                 let mut value = crate::error::json(error.name(), &error.to_string());
-                value["confirm"] = if confirm { self.confirms } else { 0 }.into();
-                let forwarder = self.driver.handler();
+                value["confirm"] = if confirm { number } else { 0 }.into();
                 forwarder.batch.push_json(forwarder.id, RecordKind::SendFailed, &value);
             }
         }
@@ -127,21 +160,13 @@ impl Task {
     /// Tells how much is written.
     fn report(&mut self) {
         let connection = self.driver.connection();
-        let settled = self.asked - connection.buffered_amount();
+        let buffered = connection.buffered_amount();
         // A connection that closes without having said so could not write: what it gave up is not written.
         let writes = connection.ready_state() == ReadyState::Open || connection.close_sent();
-        self.mailbox.settled.store(settled, Ordering::Relaxed);
-        let mut written = None;
-        while let Some(&(confirm, asked)) = self.waiting.front()
-            && writes
-            && asked <= settled
-        {
-            written = Some(confirm);
-            self.waiting.pop_front();
-        }
         let forwarder = self.driver.handler();
-        if let Some(confirm) = written {
-            forwarder.batch.push_value(forwarder.id, RecordKind::Written, confirm);
+        self.mailbox.settled.store(forwarder.asked.saturating_sub(buffered), Ordering::Relaxed);
+        if writes {
+            forwarder.confirm(buffered);
         }
         forwarder.post();
         if forwarder.held {

@@ -117,7 +117,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         self._open_timeout = options.check_timeout("open_timeout", open_timeout)
         self._logger = logger if logger is not None else logging.getLogger("itoden.client")
         self._ssl = ssl
-        self._kwargs = kwargs
+        self._kwargs = options.network_arguments(kwargs)
         self._subprotocols = options.check_subprotocols(subprotocols)
         self._headers = Headers()
         if options.check_str("origin", origin) is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .. import _native
 
@@ -22,6 +23,36 @@ TIMEOUT = 10.0
 Size = int | None | tuple[int | None, int | None]
 Queue = int | None | tuple[int, int | None]
 WriteLimit = int | tuple[int, int | None]
+
+
+NOT_THERE_YET = frozenset(
+    {
+        "compression",
+        "create_connection",
+        "extensions",
+        "ping_interval",
+        "ping_timeout",
+        "process_exception",
+        "process_response",
+        "proxy",
+        "proxy_ssl",
+        "reconnect_delays",
+        "server_header",
+    }
+)
+"""Arguments of `websockets` that this version has nothing behind."""
+
+
+def network_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes to the event loop.
+
+    An argument of `websockets` that is not there yet may be None, which asks for nothing; else
+    `NotImplementedError` names it.
+    """
+    for name in NOT_THERE_YET & arguments.keys():
+        if arguments[name] is not None:
+            raise NotImplementedError(f"{name} is not supported yet; only {name}=None is")
+    return {name: value for name, value in arguments.items() if name not in NOT_THERE_YET}
 
 
 def settings(

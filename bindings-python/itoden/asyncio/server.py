@@ -313,8 +313,10 @@ def serve(
         server_header,
     )
 
+    network = options.network_arguments(kwargs)
+
     async def create_server(factory: Callable[[], ServerConnection]) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(factory, host, port, **kwargs)
+        return await asyncio.get_running_loop().create_server(factory, host, port, **network)
 
     return Server(
         handler,

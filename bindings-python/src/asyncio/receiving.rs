@@ -95,8 +95,14 @@ impl State {
 
     /// The transport's incoming side has ended. What came before is delivered first, however much waits already.
     pub(super) fn receive_eof(&mut self, py: Python<'_>) {
-        self.release_reading();
-        self.receive_rest(py);
+        loop {
+            self.release_reading();
+            self.receive_rest(py);
+            // It stops where the queue is full; there is nobody left to be held back.
+            if self.rest.is_empty() || !matches!(self.phase, Phase::Open(_)) {
+                break;
+            }
+        }
         match mem::replace(&mut self.phase, Phase::Discarding) {
             Phase::Open(core) => self.with_core(core, |state, core| {
                 core.handle_eof(now());

@@ -99,8 +99,9 @@ pub struct Driver<S, H> {
     stream: S,
     connection: Connection,
     handler: H,
-    /// Bytes that were read but not decoded, because reading is paused.
+    /// Bytes that were read but not decoded, because reading is paused; from `rest_start` on.
     rest: Vec<u8>,
+    rest_start: usize,
     timer: Option<(Timestamp, Pin<Box<Sleep>>)>,
     read_ended: bool,
     shutting_down: bool,
@@ -115,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
             connection,
             handler,
             rest: early,
+            rest_start: 0,
             timer: None,
             read_ended: false,
             shutting_down: false,
@@ -159,12 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
 
     /// Does all that can be done now. Ready once the connection is closed and [`Event::Closed`] was told.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.rest.is_empty() && !self.connection.is_reading_paused() {
-            let mut rest = std::mem::take(&mut self.rest);
-            self.receive(&mut rest);
-        }
         self.tell_events();
         for _ in 0..READS_A_TURN {
+            self.receive_rest();
             // Between two reads, so that answers leave before more is taken in.
             self.poll_write(cx);
             if self.closed {
@@ -181,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
 
     /// Reads once, into the buffer of the thread, and decodes what came.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.read_ended || self.connection.is_reading_paused() {
+        if self.read_ended || self.connection.is_reading_paused() || !self.rest.is_empty() {
             return Poll::Pending;
         }
         // Taken out, not borrowed, while handlers run.
@@ -208,6 +207,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
         let mut input = self.connection.handle_bytes(now(), bytes);
         Self::tell(&mut self.connection, &mut self.handler, &mut input, &mut self.closed);
         self.rest.extend_from_slice(input.remaining());
+    }
+
+    /// Decodes what was left when reading was paused: it comes before anything that is read now.
+    fn receive_rest(&mut self) {
+        while !self.rest.is_empty() && !self.connection.is_reading_paused() {
+            let (mut rest, start) = (std::mem::take(&mut self.rest), std::mem::take(&mut self.rest_start));
+            let mut input = self.connection.handle_bytes(now(), &mut rest[start..]);
+            Self::tell(&mut self.connection, &mut self.handler, &mut input, &mut self.closed);
+            let left = input.len();
+            if left > 0 {
+                self.rest_start = rest.len() - left;
+                self.rest = rest;
+            }
+        }
     }
 
     fn tell_events(&mut self) {
@@ -261,12 +274,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
                 Poll::Pending => break Ok(()),
             }
         };
-        if result.is_err() && !self.closed {
-            self.connection.handle_write_failure(now());
-        }
         let after = self.connection.buffered_amount();
         if after != before {
             self.handler.on_written(after);
+        }
+        // What is given up now is not written.
+        if result.is_err() && !self.closed {
+            self.connection.handle_write_failure(now());
         }
     }
 

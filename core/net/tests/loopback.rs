@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use itoden_core::handshake::{HeadLimits, Headers};
-use itoden_core::{CloseCode, Config, HandshakeError, Message};
-use itoden_net::{ConnectError, ConnectOptions, Ended, WebSocket, connect, read_request};
+use itoden_core::{CloseCode, Config, Connection, Event, HandshakeError, Message};
+use itoden_net::{
+    ConnectError, ConnectOptions, Ended, Handler, ThreadMaskKeys, WebSocket, connect, drive, read_request,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -72,6 +74,38 @@ async fn many_messages_arrive_in_order_and_backpressure_holds_the_rest_back() {
         assert_eq!(client.next().await, Some(Message::binary(&received.to_be_bytes()).into_owned()));
         received += 1;
     }
+}
+
+/// Pauses at each message, and goes on at the end of each batch.
+#[derive(Default)]
+struct Hesitant(Vec<String>);
+
+impl Handler for Hesitant {
+    fn on_event(&mut self, event: Event<'_>, connection: &mut Connection) {
+        if let Event::Message(Message::Text(text)) = event {
+            self.0.push(text.into_owned());
+            connection.pause_reading();
+        }
+    }
+
+    fn on_batch_end(&mut self, connection: &mut Connection) {
+        connection.resume_reading();
+    }
+}
+
+#[tokio::test]
+async fn what_was_left_when_reading_paused_comes_before_what_is_read_later() {
+    let (mut peer, stream) = tokio::io::duplex(1024);
+    peer.write_all(b"\x81\x04four\x88\x00").await.unwrap();
+    let early = b"\x81\x03one\x81\x03two\x81\x05three".to_vec();
+    let connection = Connection::client(Arc::default(), Box::new(ThreadMaskKeys));
+    let mut handler = Hesitant::default();
+    let (_, commands) = tokio::sync::mpsc::unbounded_channel();
+    let driving = drive(stream, connection, early, &mut handler, commands);
+    tokio::join!(driving, async move {
+        peer.read_exact(&mut [0; 6]).await.unwrap();
+    });
+    assert_eq!(handler.0, ["one", "two", "three", "four"]);
 }
 
 #[tokio::test]

@@ -54,19 +54,22 @@ impl Compressor {
         if fin && out[start..].ends_with(&TAIL) {
             out.truncate(out.len() - TAIL.len());
         }
+        // An empty message behind another one gives nothing at all; it is sent as "a single 0x00 byte" (§7.2.3.6).
+        if fin && out.len() == start {
+            out.push(0x00);
+        }
     }
 }
 
 /// Decompresses the messages of one direction.
 pub struct Decompressor {
     inflate: Inflate,
-    window_bits: u8,
 }
 
 impl Decompressor {
     /// A decompressor with a window of 2^`window_bits` bytes, 8 to 15.
     pub fn new(window_bits: u8) -> Self {
-        Self { inflate: Inflate::new(false, window_bits), window_bits }
+        Self { inflate: Inflate::new(false, window_bits) }
     }
 
     /// Appends the next part of a message, decompressed, to `out`, which may grow to `limit` bytes and no further; with
@@ -86,37 +89,37 @@ impl Decompressor {
     }
 
     fn push(&mut self, mut input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
-        loop {
+        // `out` is made longer than what is in it, and cut at the end: room is cleared once, however it is filled.
+        let mut filled = out.len();
+        let result = loop {
+            if filled == out.len() {
+                // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
+                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(filled) + 1);
+                out.resize(filled + room, 0);
+            }
             let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
-            // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
-            let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(out.len()) + 1);
-            let end = out.len();
-            out.resize(end + room, 0);
-            let status = self.inflate.decompress(input, &mut out[end..], InflateFlush::SyncFlush);
-            let made = (self.inflate.total_out() - made) as usize;
+            let status = self.inflate.decompress(input, &mut out[filled..], InflateFlush::SyncFlush);
             input = &input[(self.inflate.total_in() - taken) as usize..];
-            out.truncate(end + made);
-            if out.len() > limit {
-                out.truncate(limit);
-                return Err(InflateError::TooBig);
+            filled += (self.inflate.total_out() - made) as usize;
+            if filled > limit {
+                filled = limit;
+                break Err(InflateError::TooBig);
             }
             match status {
                 // A block with BFINAL set may come (§7.2.3.4): what follows it is a new stream.
                 Ok(Status::StreamEnd) => {
-                    self.restart();
+                    self.inflate.reset(false);
                     if input.is_empty() {
-                        return Ok(());
+                        break Ok(());
                     }
                 }
                 // No room was left: there may be more to come even if all input is taken.
-                Ok(_) if made == room => {}
-                Ok(_) if input.is_empty() => return Ok(()),
-                _ => return Err(InflateError::Invalid),
+                Ok(_) if filled == out.len() => {}
+                Ok(_) if input.is_empty() => break Ok(()),
+                _ => break Err(InflateError::Invalid),
             }
-        }
-    }
-
-    fn restart(&mut self) {
-        self.inflate = Inflate::new(false, self.window_bits);
+        };
+        out.truncate(filled);
+        result
     }
 }

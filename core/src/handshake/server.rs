@@ -126,6 +126,9 @@ impl Upgrade {
 
     fn response_headers(&self, subprotocol: Option<&str>, added: &Headers) -> Result<Headers, HandshakeError> {
         added.check_sendable()?;
+        if let Some((name, _)) = added.iter().find(|(name, _)| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name))) {
+            return Err(HandshakeError::InvalidOption { option: "a header name", value: excerpt(name) });
+        }
         let mut headers = Headers::from_iter([
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
@@ -154,16 +157,36 @@ pub struct Accepted {
     pub connection: Connection,
 }
 
+/// The header fields of an accepting response that the handshake itself sets; the caller must not set them too.
+const RESERVED: &[&str] = &[
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "Content-Length",
+    "Transfer-Encoding",
+];
+
+/// The header fields that frame a refusal: two of one would let two readers see two responses.
+const FRAMING: &[&str] = &["Connection", "Content-Length", "Transfer-Encoding"];
+
 /// The bytes of a response that refuses a request; the transport ends after it.
+///
+/// Connection, Content-Length and Transfer-Encoding are set here, and left out of `headers`; Content-Type is that of
+/// `headers` if it is there, else plain text.
 pub fn refuse(status: u16, headers: &Headers, body: &str) -> Result<Vec<u8>, HandshakeError> {
     headers.check_sendable()?;
     if !(400..=599).contains(&status) && !(300..=399).contains(&status) {
         return Err(HandshakeError::InvalidOption { option: "the status of a refusal", value: status.to_string() });
     }
     let mut response = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).into_bytes();
-    let mut all = Headers::from_iter([("Connection", "close"), ("Content-Type", "text/plain; charset=utf-8")]);
+    let mut all = Headers::from_iter([("Connection", "close")]);
+    if headers.get("Content-Type").is_none() {
+        all.append("Content-Type", "text/plain; charset=utf-8");
+    }
     all.append("Content-Length", body.len().to_string());
-    for (name, value) in headers.iter() {
+    for (name, value) in headers.iter().filter(|(name, _)| !FRAMING.iter().any(|f| f.eq_ignore_ascii_case(name))) {
         all.append(name, value);
     }
     write_fields(&all, &mut response);

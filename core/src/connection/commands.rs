@@ -1,0 +1,186 @@
+//! What an application asks of a connection.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::{Connection, RSV1, Sending};
+use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
+use crate::error::SendError;
+use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
+use crate::message::{Message, MessageKind};
+use crate::opcode::Opcode;
+use crate::time::Timestamp;
+use crate::utf8::{self, Validator};
+
+/// Commands.
+impl Connection {
+    /// Sends a message in one frame.
+    pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.check_message()?;
+        let payload = message.as_bytes();
+        let compressed = self.is_worth_compressing(Some(payload.len()));
+        self.push_data(message.kind().opcode(), true, compressed, compressed, payload);
+        Ok(())
+    }
+
+    /// Sends a message whose bytes are shared, for example with other connections: a server queues a large one by
+    /// reference. Bytes sent as text must be UTF-8.
+    pub fn send_shared(&mut self, kind: MessageKind, payload: Bytes) -> Result<(), SendError> {
+        self.check_message()?;
+        if kind == MessageKind::Text {
+            utf8::whole(&payload).map_err(|_| SendError::TextNotUtf8)?;
+        }
+        if self.is_worth_compressing(Some(payload.len())) {
+            self.push_data(kind.opcode(), true, true, true, &payload);
+            return Ok(());
+        }
+        let header = self.header(kind.opcode(), true);
+        self.output.push_shared(header, payload);
+        Ok(())
+    }
+
+    /// Sends the next fragment of a message (§5.4): the first one opens the message, the one with `fin` ends it.
+    ///
+    /// `kind` counts for the first fragment. A fragment of text may be cut inside a character; the message as a whole
+    /// must be UTF-8.
+    pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
+        if self.sending.is_none() {
+            self.check_message()?;
+        } else {
+            self.check_open()?;
+        }
+        let first = self.sending.is_none();
+        let mut sending = self.sending.take().unwrap_or_else(|| {
+            let compressed = self.is_worth_compressing(fin.then_some(payload.len()));
+            Sending { kind, compressed, validator: Validator::default() }
+        });
+        if sending.kind == MessageKind::Text {
+            let before = sending.validator;
+            let mut valid = sending.validator.push(payload, |_| ());
+            if fin {
+                valid = valid.and_then(|()| sending.validator.finish());
+            }
+            if valid.is_err() {
+                sending.validator = before;
+                self.sending = (!first).then_some(sending);
+                return Err(SendError::TextNotUtf8);
+            }
+        }
+        let opcode = if first { sending.kind.opcode() } else { Opcode::Continuation };
+        self.push_data(opcode, fin, first && sending.compressed, sending.compressed, payload);
+        self.sending = (!fin).then_some(sending);
+        Ok(())
+    }
+
+    /// Sends a ping with up to 125 bytes of application data (§5.5.2), also between the fragments of a message.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send_control(Opcode::Ping, payload)
+    }
+
+    /// Sends a pong that nobody asked for, or the answer to a ping if [`Config::auto_pong`](crate::Config::auto_pong) is off (§5.5.3).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send_control(Opcode::Pong, payload)
+    }
+
+    /// Begins the closing handshake (§7.1.2). Messages of the peer are still received until its Close frame comes.
+    ///
+    /// `None` sends a Close frame without a body. If the connection is closing or closed already, nothing happens.
+    pub fn close(&mut self, now: Timestamp, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
+        match code {
+            None if !reason.is_empty() => return Err(SendError::ReasonWithoutCode),
+            Some(code) if !code.is_valid_on_wire() => {
+                return Err(SendError::InvalidSendCode { close_code: code.get() });
+            }
+            _ if reason.len() > MAX_REASON_LEN => return Err(SendError::ReasonTooLong { length: reason.len() }),
+            _ => {}
+        }
+        self.now = now;
+        if self.state.close() {
+            let code = code.unwrap_or(CloseCode::NO_STATUS);
+            self.push_close(&CloseFrame { code, reason: Cow::Borrowed(reason) });
+        }
+        Ok(())
+    }
+
+    /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can
+    /// take. Bytes stay in the driver's buffer, and the driver stops reading: TCP then holds the peer back.
+    pub const fn pause_reading(&mut self) {
+        self.reading_paused = true;
+    }
+
+    /// Lets [`poll_event`](Self::poll_event) decode again. Bytes that were left go to `handle_bytes` anew.
+    pub const fn resume_reading(&mut self) {
+        self.see_life();
+        self.reading_paused = false;
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), SendError> {
+        if !self.state.writes() {
+            return Err(SendError::NotOpen);
+        }
+        let (buffered, limit) = (self.output.queued(), self.config.limits.max_buffered_amount);
+        if buffered > limit { Err(SendError::BufferFull { buffered, limit }) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn check_message(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.sending.is_some() { Err(SendError::MessageUnfinished) } else { Ok(()) }
+    }
+
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlPayloadTooLong { length: payload.len() });
+        }
+        self.check_open()?;
+        self.push_frame(opcode, true, payload);
+        Ok(())
+    }
+
+    #[inline]
+    fn header(&mut self, opcode: Opcode, fin: bool) -> FrameHeader {
+        // "A client MUST mask all frames that it sends to the server" (§5.1).
+        let masking_key = self.mask_keys.as_mut().map(|keys| keys.next_key());
+        FrameHeader { fin, rsv: 0, opcode, masking_key, payload_len: 0 }
+    }
+
+    fn is_worth_compressing(&self, len: Option<usize>) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_worth(len))
+    }
+
+    /// Queues a frame of a message. RSV1 marks the first frame of a compressed message (RFC 7692 §6.1).
+    #[inline]
+    fn push_data(&mut self, opcode: Opcode, fin: bool, rsv1: bool, compressed: bool, payload: &[u8]) {
+        let Some(deflate) = self.deflate.as_mut().filter(|_| compressed) else {
+            return self.push_frame(opcode, fin, payload);
+        };
+        let mut smaller = Vec::new();
+        deflate.compress(payload, fin, &mut smaller);
+        if self.state.write_failed() {
+            return;
+        }
+        let mut header = self.header(opcode, fin);
+        header.rsv = if rsv1 { RSV1 } else { 0 };
+        self.output.push(header, &smaller);
+    }
+
+    #[inline]
+    pub(super) fn push_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        if self.state.write_failed() {
+            return;
+        }
+        let header = self.header(opcode, fin);
+        self.output.push(header, payload);
+    }
+
+    pub(super) fn push_close(&mut self, close: &CloseFrame<'_>) {
+        let payload = close.payload();
+        self.push_frame(Opcode::Close, true, &payload);
+        // Read back, since a long reason is cut; what this end wrote is valid.
+        self.ending.get_or_insert_default().sent = CloseFrame::parse(&payload).ok().map(CloseFrame::into_owned);
+        self.close_deadline = Some(self.now + self.config.close_timeout);
+        self.held_pong = None;
+    }
+}

@@ -1,0 +1,138 @@
+//! What a connection tells: its events, the bytes to be written, and when it wants to be woken.
+
+use std::borrow::Cow;
+
+use super::Connection;
+use crate::close::{CloseCode, CloseFrame};
+use crate::error::ProtocolError;
+use crate::event::{Closed, Event, Failure};
+use crate::input::Input;
+use crate::message::{Assembler, Incoming};
+use crate::opcode::Opcode;
+use crate::output::Transmit;
+use crate::time::Timestamp;
+
+/// Polls.
+impl Connection {
+    /// The next event. Its payload lies in the buffer behind `input`, or is owned if it came in several parts.
+    ///
+    /// Poll until `None` after every handler and command; with [`Input::empty`] where there are no bytes.
+    #[inline]
+    pub fn poll_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
+        while self.state.reads() && !self.reading_paused {
+            let piece = match self.decoder.decode(input) {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => return Some(self.fail(error, input)),
+            };
+            match self.assembler.push(piece, &self.config.limits, self.deflate.as_deref_mut()) {
+                Ok(Some(Incoming::Message(message))) => return Some(Event::Message(message)),
+                Ok(Some(control)) => return Some(self.receive_control(control, input)),
+                Ok(None) => {}
+                Err(error) => return Some(self.fail(error, input)),
+            }
+        }
+        if !self.state.reads() {
+            input.discard();
+        }
+        self.state.tell_closed().then(|| Event::Closed(self.closed()))
+    }
+
+    fn receive_control<'b>(&mut self, control: Incoming<'b>, input: &mut Input<'b>) -> Event<'b> {
+        match control {
+            Incoming::Message(message) => Event::Message(message),
+            Incoming::Ping(payload) => {
+                if self.config.auto_pong {
+                    self.answer_ping(&payload);
+                }
+                Event::Ping(payload)
+            }
+            Incoming::Pong(payload) => {
+                if let Some(keepalive) = &mut self.keepalive {
+                    keepalive.pong(self.now, &payload);
+                }
+                Event::Pong(payload)
+            }
+            Incoming::Close(close) => {
+                input.discard();
+                let peer_closed_first = !self.state.close_sent();
+                let answer = self.state.receive_close(self.role());
+                let ending = self.ending.get_or_insert_default();
+                ending.received = Some(close.clone().into_owned());
+                ending.peer_closed_first = peer_closed_first;
+                if answer {
+                    // "the endpoint typically echos the status code it received" (§5.5.1); the reason too, as peers do.
+                    self.push_close(&close);
+                }
+                Event::CloseReceived(close)
+            }
+        }
+    }
+
+    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
+    /// frame" (§5.5.2). Nor is anything sent after a Close frame of this end's own (§5.5.1).
+    fn answer_ping(&mut self, payload: &[u8]) {
+        if !self.state.writes() {
+            return;
+        }
+        if self.output.pongs() < self.config.limits.max_pending_pongs {
+            self.push_frame(Opcode::Pong, true, payload);
+        } else {
+            self.held_pong = Some(payload.into());
+        }
+    }
+
+    /// _Fail the WebSocket Connection_ (§7.1.7).
+    #[cold]
+    fn fail<'b>(&mut self, error: ProtocolError, input: &mut Input<'b>) -> Event<'b> {
+        input.discard();
+        self.ending.get_or_insert_default().failure = Some(Failure::Protocol(error.clone()));
+        if self.state.fail() {
+            let reason = error.to_string();
+            self.push_close(&CloseFrame { code: error.close_code(), reason: Cow::Borrowed(&reason) });
+        }
+        // What was assembled is not needed any more.
+        self.assembler = Assembler::new();
+        Event::Failed(error)
+    }
+
+    fn closed(&self) -> Closed {
+        let ending = self.ending.as_ref();
+        let (code, reason) = match ending.and_then(|ending| ending.received.as_ref()) {
+            Some(close) => (close.code, close.reason.clone().into_owned()),
+            None => (CloseCode::ABNORMAL, String::new()),
+        };
+        let failure = self.failure().cloned();
+        let was_clean = self.state.was_clean() && failure.is_none();
+        Closed { code, reason, was_clean, failure }
+    }
+
+    /// What to do with the transport now.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if self.output.pongs() < self.config.limits.max_pending_pongs
+            && let Some(payload) = self.held_pong.take()
+        {
+            self.answer_ping(&payload);
+        }
+        if !self.output.is_empty() {
+            return Some(Transmit::Write(self.output.segments()));
+        }
+        let tell = self.state.tell_shutdown() && !self.state.write_failed();
+        tell.then_some(Transmit::Shutdown)
+    }
+
+    /// The transport has taken the next `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave.
+    ///
+    /// # Panics
+    /// If that is more than there were.
+    pub fn transmitted(&mut self, count: usize) {
+        self.output.advance(count);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if at all.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        // Once a Close frame is sent its own time runs, and no ping may be sent any more.
+        let keepalive = self.keepalive.as_ref().filter(|_| self.state.writes());
+        self.close_deadline.or_else(|| keepalive.map(|keepalive| keepalive.deadline()))
+    }
+}
