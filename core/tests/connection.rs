@@ -294,6 +294,16 @@ fn a_transport_that_takes_no_more_bytes_still_brings_what_came_before() {
 }
 
 #[test]
+fn a_close_frame_that_could_not_be_written_is_not_sent() {
+    let mut client = common::connection("client", Config::default());
+    client.close(Timestamp::ZERO, NORMAL, "").unwrap();
+    assert!(client.close_sent() && client.close_frame_sent().is_some());
+    client.handle_write_failure(Timestamp::ZERO);
+    assert!(!client.close_sent());
+    assert_eq!(client.close_frame_sent(), None);
+}
+
+#[test]
 fn a_failed_text_fragment_changes_nothing() {
     let mut server = common::connection("server", Config::default());
     server.send_fragment(MessageKind::Text, b"a\xce", false).unwrap();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use itoden_core::deflate::DeflateConfig;
 use itoden_core::{Config, Connection, Event, Message};
 use itoden_net::{ConnectOptions, Handler, WebSocket, connect, drive};
-use tokio::sync::mpsc;
 
 const AGENT: &str = "itoden";
 
@@ -34,8 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: u32 = count.parse()?;
     for case in 1..=count {
         let opened = connect(&format!("ws://{server}/runCase?case={case}&agent={AGENT}"), options()).await?;
-        let (_, commands) = mpsc::unbounded_channel();
-        drive(opened.stream, opened.connection, opened.early, Echo, commands).await;
+        drive(opened.stream, opened.connection, opened.early, Echo).await;
     }
     let mut socket = WebSocket::new(connect(&format!("ws://{server}/updateReports?agent={AGENT}"), options()).await?);
     while socket.next().await.is_some() {}

@@ -9,7 +9,6 @@ use itoden_core::handshake::{HeadLimits, Headers};
 use itoden_core::{Config, Connection, Event};
 use itoden_net::{Handler, drive, read_request};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
 struct Echo;
 
@@ -26,9 +25,7 @@ async fn serve(stream: TcpStream, config: Arc<Config>) -> Result<(), Box<dyn std
     stream.set_nodelay(true)?;
     let request = read_request(stream, HeadLimits::default(), Some(std::time::Duration::from_secs(30))).await?;
     let opened = request.accept(None, &Headers::new(), config).await?;
-    // No other thread commands this connection.
-    let (_, commands) = mpsc::unbounded_channel();
-    drive(opened.stream, opened.connection, opened.early, Echo, commands).await;
+    drive(opened.stream, opened.connection, opened.early, Echo).await;
     Ok(())
 }
 

@@ -4,12 +4,10 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use itoden_core::{CloseCode, Connection, Event, Input, MessageKind, Timestamp, Transmit};
+use itoden_core::{Connection, Event, Input, Timestamp, Transmit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::time::{instant, now};
@@ -54,45 +52,6 @@ impl<H: Handler> Handler for &mut H {
     }
 }
 
-/// What another thread asks of a connection. What can't be done (the connection is closing by now) is dropped: whoever
-/// needs the [`SendError`](itoden_core::SendError) checks before, or works with [`Driver::connection`].
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// [`Connection::send_shared`]
-    Send {
-        /// Text, which must be UTF-8, or binary.
-        kind: MessageKind,
-        /// The message.
-        payload: Bytes,
-    },
-    /// [`Connection::send_fragment`]
-    SendFragment {
-        /// Text or binary, in the first fragment.
-        kind: MessageKind,
-        /// The fragment.
-        payload: Bytes,
-        /// Whether it ends the message.
-        fin: bool,
-    },
-    /// [`Connection::ping`]
-    Ping(Bytes),
-    /// [`Connection::pong`]
-    Pong(Bytes),
-    /// [`Connection::close`]
-    Close {
-        /// The code; `None` for a Close frame without a body.
-        code: Option<CloseCode>,
-        /// The reason.
-        reason: String,
-    },
-    /// [`Connection::pause_reading`]
-    PauseReading,
-    /// [`Connection::resume_reading`]
-    ResumeReading,
-    /// Ends the transport at once, without a closing handshake.
-    Terminate,
-}
-
 /// A connection and its transport.
 #[derive(Debug)]
 pub struct Driver<S, H> {
@@ -132,31 +91,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
     /// The handler.
     pub const fn handler(&mut self) -> &mut H {
         &mut self.handler
-    }
-
-    /// Does a command of another thread.
-    pub fn command(&mut self, command: Command) {
-        let connection = &mut self.connection;
-        // An error means that the connection is closing by now; the handler hears of that as an event.
-        let _ = match command {
-            Command::Send { kind, payload } => connection.send_shared(kind, payload),
-            Command::SendFragment { kind, payload, fin } => connection.send_fragment(kind, &payload, fin),
-            Command::Ping(payload) => connection.ping(&payload),
-            Command::Pong(payload) => connection.pong(&payload),
-            Command::Close { code, reason } => connection.close(now(), code, &reason),
-            Command::PauseReading => {
-                connection.pause_reading();
-                Ok(())
-            }
-            Command::ResumeReading => {
-                connection.resume_reading();
-                Ok(())
-            }
-            Command::Terminate => {
-                connection.handle_eof(now());
-                Ok(())
-            }
-        };
     }
 
     /// Does all that can be done now. Ready once the connection is closed and [`Event::Closed`] was told.
@@ -304,29 +238,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
     }
 }
 
-/// Drives a connection until it is closed. When all senders of `commands` are gone, it goes on without them.
-pub async fn drive<S, H>(
-    stream: S,
-    connection: Connection,
-    early: Vec<u8>,
-    handler: H,
-    mut commands: mpsc::UnboundedReceiver<Command>,
-) where
+/// Drives a connection until it is closed, with a handler that alone commands it. Who commands it from elsewhere too polls a
+/// [`Driver`] beside what brings the commands.
+pub async fn drive<S, H>(stream: S, connection: Connection, early: Vec<u8>, handler: H)
+where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
     let mut driver = Driver::new(stream, connection, early, handler);
-    let mut commanded = true;
-    poll_fn(|cx| {
-        while commanded {
-            match commands.poll_recv(cx) {
-                Poll::Ready(Some(command)) => driver.command(command),
-                Poll::Ready(None) => commanded = false,
-                Poll::Pending => break,
-            }
-        }
-        ready!(driver.poll(cx));
-        Poll::Ready(())
-    })
-    .await;
+    poll_fn(|cx| driver.poll(cx)).await;
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`connect`] and [`read_request`] do the opening handshake over a transport and give an [`Opened`].
 //! - [`WebSocket`] is the way for Rust programs: `next().await`, `send().await`.
-//! - [`drive`] is the way for language bindings: events in batches to a [`Handler`], [`Command`]s from a channel.
+//! - [`Driver`] is the way for language bindings: events in batches to a [`Handler`]; [`drive`] for a handler alone.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ mod time;
 mod websocket;
 
 pub use client::{ConnectOptions, connect, open};
-pub use driver::{Command, Driver, Handler, drive};
+pub use driver::{Driver, Handler, drive};
 pub use error::ConnectError;
 pub use itoden_core::Connection;
 pub use mask_keys::ThreadMaskKeys;

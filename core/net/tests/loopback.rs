@@ -100,8 +100,7 @@ async fn what_was_left_when_reading_paused_comes_before_what_is_read_later() {
     let early = b"\x81\x03one\x81\x03two\x81\x05three".to_vec();
     let connection = Connection::client(Arc::default(), Box::new(ThreadMaskKeys));
     let mut handler = Hesitant::default();
-    let (_, commands) = tokio::sync::mpsc::unbounded_channel();
-    let driving = drive(stream, connection, early, &mut handler, commands);
+    let driving = drive(stream, connection, early, &mut handler);
     tokio::join!(driving, async move {
         peer.read_exact(&mut [0; 6]).await.unwrap();
     });

@@ -262,6 +262,9 @@ impl Connection {
     pub fn handle_write_failure(&mut self, now: Timestamp) {
         self.now = now;
         self.state.fail_writing(!self.output.is_empty());
+        if let Some(ending) = self.ending.as_mut().filter(|_| !self.state.close_sent()) {
+            ending.sent = None;
+        }
         self.output.clear();
         self.close_deadline.get_or_insert(now + self.config.close_timeout);
     }
