@@ -4,6 +4,7 @@ use crate::error::ProtocolError;
 use crate::header::{FrameHeader, HeaderRules, MAX_HEADER_LEN};
 use crate::input::Input;
 use crate::mask;
+use crate::message::MessageKind;
 
 /// A part of a frame, as much of it as has arrived.
 ///
@@ -97,6 +98,35 @@ impl Decoder {
             self.header = header;
         }
         Ok(Some(Piece { header, first: true, offset: 0, payload }))
+    }
+
+    /// Whether the next byte begins a frame.
+    #[inline]
+    pub(crate) const fn is_between_frames(&self) -> bool {
+        self.missing == 0 && self.cut_len == 0
+    }
+
+    /// Takes a message off `input` that lies there whole, in one frame shorter than `limit` and without reserved bits:
+    /// the shortest way, for most of what comes. To be called only between frames.
+    ///
+    /// `None` leaves all as it is for [`decode`](Self::decode), which says what else it is or what is wrong with it.
+    #[inline]
+    pub(crate) fn decode_lent<'b>(&self, input: &mut Input<'b>, limit: u32) -> Option<(MessageKind, &'b mut [u8])> {
+        let bytes = input.remaining();
+        let kind = match bytes.first() {
+            Some(0x81) => MessageKind::Text, // FIN, no reserved bit
+            Some(0x82) => MessageKind::Binary,
+            _ => return None,
+        };
+        let Ok(Some((header, len))) = FrameHeader::parse(bytes, self.rules) else { return None };
+        if header.payload_len >= u64::from(limit) || header.payload_len > (bytes.len() - len) as u64 {
+            return None;
+        }
+        let payload = &mut input.take(len + header.payload_len as usize)[len..];
+        if let Some(key) = header.masking_key {
+            mask::apply(key, 0, payload);
+        }
+        Some((kind, payload))
     }
 
     /// The next piece of a payload whose beginning came earlier.

@@ -50,21 +50,25 @@ impl<F: FnMut(&mut [u8])> MaskKeys for BufferedMaskKeys<F> {
 pub fn apply(key: [u8; 4], offset: u64, bytes: &mut [u8]) {
     let key = rotated(key, offset);
     let word = u32::from_ne_bytes(key);
-    let wide = (u128::from(word) << 96) | (u128::from(word) << 64) | (u128::from(word) << 32) | u128::from(word);
-    // Whole 16-byte steps, which compile to vector instructions on every target; then 4 bytes, then 1, at a time.
-    let mut chunks = bytes.chunks_exact_mut(16);
-    for chunk in &mut chunks {
-        let masked = u128::from_ne_bytes(chunk.try_into().expect("16 bytes")) ^ wide;
-        chunk.copy_from_slice(&masked.to_ne_bytes());
+    // Whole 16-byte steps, four words each, which compile to vector instructions where there are any; then the rest.
+    let (steps, rest) = bytes.as_chunks_mut::<16>();
+    for step in steps {
+        xor_words(step, word);
     }
-    let mut words = chunks.into_remainder().chunks_exact_mut(4);
-    for chunk in &mut words {
-        let masked = u32::from_ne_bytes(chunk.try_into().expect("4 bytes")) ^ word;
-        chunk.copy_from_slice(&masked.to_ne_bytes());
-    }
-    for (byte, key) in words.into_remainder().iter_mut().zip(key) {
+    let tail = xor_words(rest, word);
+    for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
     }
+}
+
+/// XORs each four bytes; the up to three behind them are left, and returned.
+#[inline(always)]
+fn xor_words(bytes: &mut [u8], word: u32) -> &mut [u8] {
+    let (words, tail) = bytes.as_chunks_mut::<4>();
+    for chunk in words {
+        *chunk = (u32::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+    }
+    tail
 }
 
 /// Appends `payload`, masked, to `out`.

@@ -163,6 +163,12 @@ impl Assembler {
         Self { open: None, size: 0, fragments: 0, control: None }
     }
 
+    /// Whether no message is open.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.open.is_none()
+    }
+
     /// Takes the next piece of a frame, in the order of arrival; what it completes, if it completes anything.
     ///
     /// `deflate` decompresses the messages that are marked by RSV1; without one no frame may have it.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{FixedKey, Pair, hex, tell, transmit};
 use itoden_core::{
-    CloseCode, Config, Connection, Failure, Input, Message, MessageKind, ReadyState, Role, SendError, Timestamp,
-    Transmit,
+    CloseCode, Config, Connection, Failure, Input, Limits, Message, MessageKind, ReadyState, Role, SendError,
+    Timestamp, Transmit,
 };
 
 const NORMAL: Option<CloseCode> = Some(CloseCode::NORMAL);
@@ -322,6 +322,34 @@ fn both_ends_know_both_close_frames_and_which_came_first() {
     for connection in [&pair.client, &pair.server] {
         assert_eq!(connection.close_frame_sent().unwrap().reason, long);
         assert_eq!(connection.close_frame_sent(), connection.close_frame_received());
+    }
+}
+
+#[test]
+fn limits_hold_the_same_for_a_message_that_is_lent_and_for_one_that_comes_byte_by_byte() {
+    let limits = |max_message_size, max_frame_size, max_fragments| Limits {
+        max_message_size,
+        max_frame_size,
+        max_fragments,
+        ..Limits::default()
+    };
+    let masked = |len: u8| [vec![0x82, 0x80 | len, 0, 0, 0, 0], vec![7; len.into()]].concat();
+    for (limits, len, expected) in [
+        (limits(5, u64::MAX, 1), 5, "message \u{7}\u{7}\u{7}\u{7}\u{7}"),
+        (limits(5, u64::MAX, 1), 6, "failed message_too_big"),
+        (limits(u64::MAX, 5, 1), 6, "failed frame_too_big"),
+        (limits(0, u64::MAX, 1), 0, "message "),
+        (limits(u64::MAX, u64::MAX, 0), 0, "failed too_many_fragments"),
+    ] {
+        for step in [usize::MAX, 1] {
+            let mut server = common::connection("server", Config { limits: limits.clone(), ..Config::default() });
+            let mut told = Vec::new();
+            for chunk in masked(len).chunks_mut(step) {
+                let mut input = server.handle_bytes(Timestamp::ZERO, chunk);
+                tell(&mut server, &mut input, &mut told);
+            }
+            assert_eq!(told, [expected], "{len} bytes in steps of {step}, {limits:?}");
+        }
     }
 }
 

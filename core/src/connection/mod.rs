@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::close::{CloseCode, CloseFrame};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::deflate::{DeflateParams, MessageDeflate};
 use crate::event::Failure;
 use crate::frame::Decoder;
@@ -76,10 +76,13 @@ pub struct Connection {
     output: Output,
     state: State,
     reading_paused: bool,
+    /// Messages shorter than this are within every limit if they come in one frame; 0 if none are.
+    lent_limit: u32,
     /// The message that this end sends in fragments, if one is unfinished.
     sending: Option<Sending>,
     /// The newest ping that could not be answered because too many pongs wait.
-    held_pong: Option<Box<[u8]>>,
+    #[expect(clippy::box_collection, reason = "hardly ever there: 8 bytes at rest instead of 24")]
+    held_pong: Option<Box<Vec<u8>>>,
     /// When the driver last told the time.
     now: Timestamp,
     close_deadline: Option<Timestamp>,
@@ -121,6 +124,8 @@ impl Connection {
     fn new(config: Arc<Config>, mask_keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
         let rules = HeaderRules { allowed_rsv: 0, masked: Some(mask_keys.is_none()) };
         let keepalive = config.ping_interval.map(|interval| Box::new(Keepalive::new(interval, config.ping_timeout)));
+        let Limits { max_message_size, max_frame_size, max_fragments, .. } = config.limits;
+        let lent_limit = if max_fragments == 0 { 0 } else { max_message_size.min(max_frame_size).saturating_add(1) };
         Self {
             config,
             mask_keys,
@@ -129,6 +134,7 @@ impl Connection {
             output: Output::new(),
             state: State::open(),
             reading_paused: false,
+            lent_limit: u32::try_from(lent_limit).unwrap_or(u32::MAX),
             sending: None,
             held_pong: None,
             now: Timestamp::ZERO,

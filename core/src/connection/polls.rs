@@ -7,10 +7,11 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure};
 use crate::input::Input;
-use crate::message::{Assembler, Incoming};
+use crate::message::{Assembler, Incoming, Message, MessageKind};
 use crate::opcode::Opcode;
 use crate::output::Transmit;
 use crate::time::Timestamp;
+use crate::utf8;
 
 /// Polls.
 impl Connection {
@@ -19,6 +20,28 @@ impl Connection {
     /// Poll until `None` after every handler and command; with [`Input::empty`] where there are no bytes.
     #[inline]
     pub fn poll_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
+        // Most of what comes, short enough to be inlined where it is polled.
+        if self.decoder.is_between_frames()
+            && self.assembler.is_empty()
+            && self.state.reads()
+            && !self.reading_paused
+            && let Some((kind, payload)) = self.decoder.decode_lent(input, self.lent_limit)
+        {
+            match kind {
+                MessageKind::Binary => return Some(Event::Message(Message::Binary(Cow::Borrowed(payload)))),
+                MessageKind::Text => {
+                    return Some(match utf8::whole(payload) {
+                        Ok(text) => Event::Message(Message::Text(Cow::Borrowed(text))),
+                        Err(_) => self.fail(ProtocolError::InvalidUtf8, input),
+                    });
+                }
+            }
+        }
+        self.poll_any_event(input)
+    }
+
+    #[inline(never)]
+    fn poll_any_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         while self.state.reads() && !self.reading_paused {
             let piece = match self.decoder.decode(input) {
                 Ok(Some(piece)) => piece,
@@ -78,7 +101,7 @@ impl Connection {
         if self.output.pongs() < self.config.limits.max_pending_pongs {
             self.push_frame(Opcode::Pong, true, payload);
         } else {
-            self.held_pong = Some(payload.into());
+            self.held_pong = Some(Box::new(payload.to_vec()));
         }
     }
 
