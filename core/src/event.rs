@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
-use crate::message::Message;
+use crate::message::{Message, MessagePart};
 
 /// Something that an application should know.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ use crate::message::Message;
 pub enum Event<'b> {
     /// A whole message came.
     Message(Message<'b>),
+    /// A part of a message came, and [messages are streamed](crate::Connection::stream_messages).
+    MessagePart(MessagePart<'b>),
     /// A ping came; unless [`Config::auto_pong`](crate::Config::auto_pong) is off, its pong is queued already.
     Ping(Cow<'b, [u8]>),
     /// A pong came, asked for or not.

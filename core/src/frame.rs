@@ -66,8 +66,14 @@ impl Decoder {
     /// After an error the stream has no meaning any more: stop decoding.
     #[inline]
     pub fn decode<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, ProtocolError> {
+        self.decode_up_to(input, usize::MAX)
+    }
+
+    /// The same, but a piece has at most `most` bytes of payload; at least 1 is to be allowed.
+    #[inline]
+    pub fn decode_up_to<'b>(&mut self, input: &mut Input<'b>, most: usize) -> Result<Option<Piece<'b>>, ProtocolError> {
         if self.missing > 0 {
-            return Ok(self.decode_rest(input));
+            return Ok(self.decode_rest(input, most));
         }
         let header = if self.cut_len == 0 {
             match FrameHeader::parse(input.remaining(), self.rules)? {
@@ -88,7 +94,7 @@ impl Decoder {
                 None => return Ok(None),
             }
         };
-        let here = header.payload_len.min(input.len() as u64);
+        let here = header.payload_len.min(input.len().min(most) as u64);
         let payload = input.take(here as usize);
         if let Some(key) = header.masking_key {
             mask::apply(key, 0, payload);
@@ -131,11 +137,11 @@ impl Decoder {
 
     /// The next piece of a payload whose beginning came earlier.
     #[cold]
-    fn decode_rest<'b>(&mut self, input: &mut Input<'b>) -> Option<Piece<'b>> {
+    fn decode_rest<'b>(&mut self, input: &mut Input<'b>, most: usize) -> Option<Piece<'b>> {
         if input.is_empty() {
             return None;
         }
-        let here = self.missing.min(input.len() as u64);
+        let here = self.missing.min(input.len().min(most) as u64);
         let offset = self.header.payload_len - self.missing;
         let payload = input.take(here as usize);
         if let Some(key) = self.header.masking_key {

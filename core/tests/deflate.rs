@@ -5,6 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
+use common::deflate::{always, shake_hands, shake_hands_with};
 use common::{hex, tell, transmit, unhex};
 use itoden_core::deflate::params::{accept, confirm, offer};
 use itoden_core::deflate::{Compressor, Decompressor, DeflateConfig, DeflateParams, InflateError};
@@ -152,37 +153,6 @@ fn what_is_no_deflate_stream_is_refused() {
     assert_eq!(inflate(&mut Decompressor::new(15), &unhex("000500fafe48")), Err(InflateError::Invalid));
     // A distance that reaches behind the beginning of the stream.
     assert_eq!(inflate(&mut Decompressor::new(15), &unhex("f200110000")), Err(InflateError::Invalid));
-}
-
-/// A client and a server that have shaken hands with these configurations.
-fn shake_hands(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
-    shake_hands_with(client, server, |deflate| Config { deflate, ..Config::default() })
-}
-
-fn shake_hands_with(
-    client: DeflateConfig,
-    server: DeflateConfig,
-    config: impl Fn(Option<DeflateConfig>) -> Config,
-) -> (Connection, Connection) {
-    let config = |deflate| Arc::new(config(Some(deflate)));
-    let request = ClientRequest {
-        host: "example.com".into(),
-        target: "/".into(),
-        subprotocols: Vec::new(),
-        deflate: Some(client.clone()),
-        headers: Headers::new(),
-    };
-    let (mut asking, bytes) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).unwrap();
-    let (upgrade, _) = ServerHandshake::new(HeadLimits::default()).handle_bytes(&bytes).unwrap().unwrap();
-    let accepted = upgrade.accept(None, &Headers::new(), config(server)).unwrap();
-    let (response, _) = asking.handle_bytes(&accepted.response).unwrap().unwrap();
-    let client = asking.open(&response, config(client), Box::new(common::FixedKey)).unwrap();
-    assert_eq!(client.deflate(), accepted.connection.deflate());
-    (client, accepted.connection)
-}
-
-fn always() -> DeflateConfig {
-    DeflateConfig { threshold: 0, ..DeflateConfig::default() }
 }
 
 /// What `to` is told of these bytes, in one chunk and in single bytes alike.

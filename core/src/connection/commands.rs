@@ -103,6 +103,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Takes the messages that begin from now on part by part, as they arrive: each [`Event::MessagePart`](crate::Event)
+    /// is told at once, nothing is put together, and none of it is kept. Limits hold for them all the same; the
+    /// [largest message](crate::Limits::max_message_size) may then be far larger than memory.
+    pub const fn stream_messages(&mut self, on: bool) {
+        self.assembler.stream_messages(on);
+    }
+
     /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can
     /// take. Bytes stay in the driver's buffer, and the driver stops reading: TCP then holds the peer back.
     pub const fn pause_reading(&mut self) {

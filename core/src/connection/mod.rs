@@ -225,6 +225,11 @@ impl Connection {
         self.reading_paused
     }
 
+    /// Whether messages are told [part by part](Self::stream_messages).
+    pub const fn streams_messages(&self) -> bool {
+        self.assembler.streams_messages()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config

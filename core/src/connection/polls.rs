@@ -22,7 +22,7 @@ impl Connection {
     pub fn poll_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         // Most of what comes, short enough to be inlined where it is polled.
         if self.decoder.is_between_frames()
-            && self.assembler.is_empty()
+            && self.assembler.lends()
             && self.state.reads()
             && !self.reading_paused
             && let Some((kind, payload)) = self.decoder.decode_lent(input, self.lent_limit)
@@ -43,14 +43,14 @@ impl Connection {
     #[inline(never)]
     fn poll_any_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         while self.state.reads() && !self.reading_paused {
-            let piece = match self.decoder.decode(input) {
+            let most = if self.deflate.is_some() { self.assembler.step() } else { usize::MAX };
+            let piece = match self.decoder.decode_up_to(input, most) {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
                 Err(error) => return Some(self.fail(error, input)),
             };
             match self.assembler.push(piece, &self.config.limits, self.deflate.as_deref_mut()) {
-                Ok(Some(Incoming::Message(message))) => return Some(Event::Message(message)),
-                Ok(Some(control)) => return Some(self.receive_control(control, input)),
+                Ok(Some(incoming)) => return Some(self.receive(incoming, input)),
                 Ok(None) => {}
                 Err(error) => return Some(self.fail(error, input)),
             }
@@ -61,9 +61,10 @@ impl Connection {
         self.state.tell_closed().then(|| Event::Closed(self.closed()))
     }
 
-    fn receive_control<'b>(&mut self, control: Incoming<'b>, input: &mut Input<'b>) -> Event<'b> {
-        match control {
+    fn receive<'b>(&mut self, incoming: Incoming<'b>, input: &mut Input<'b>) -> Event<'b> {
+        match incoming {
             Incoming::Message(message) => Event::Message(message),
+            Incoming::Part(part) => Event::MessagePart(part),
             Incoming::Ping(payload) => {
                 if self.config.auto_pong {
                     self.answer_ping(&payload);

@@ -94,7 +94,7 @@ impl Decompressor {
         let result = loop {
             if filled == out.len() {
                 // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
-                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(filled) + 1);
+                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(filled).saturating_add(1));
                 out.resize(filled + room, 0);
             }
             let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());

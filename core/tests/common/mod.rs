@@ -1,6 +1,9 @@
 //! What the tests share: fixed masking keys, hex, and a pair of connections without a network.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
+
 use std::sync::Arc;
 
 use itoden_core::{Config, Connection, Event, Input, MaskKeys, Timestamp, Transmit};

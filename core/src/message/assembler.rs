@@ -1,132 +1,36 @@
-//! Messages: fragments put together, limits, UTF-8 (RFC 6455 §5.4, §5.6, §8.1).
+//! Fragments put together, or handed on as parts: limits, UTF-8, decompression (RFC 6455 §5.4, §8.1; RFC 7692 §6.2).
 
 use std::borrow::Cow;
 
+use super::content::Content;
+use super::{Message, MessageKind, MessagePart};
 use crate::close::CloseFrame;
 use crate::config::Limits;
-use crate::deflate::{InflateError, MessageDeflate};
+use crate::deflate::MessageDeflate;
 use crate::error::ProtocolError;
 use crate::frame::Piece;
 use crate::opcode::Opcode;
-use crate::utf8::{self, Validator};
-
-/// Text or binary: the "Payload data" of §5.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MessageKind {
-    /// UTF-8.
-    Text,
-    /// Any bytes.
-    Binary,
-}
-
-impl MessageKind {
-    /// The opcode of the first frame of such a message.
-    pub const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
-
-/// A whole message.
-///
-/// One that lay whole in the read buffer borrows from it; one that was put together from several reads or fragments owns
-/// its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// A text message.
-    Text(Cow<'a, str>),
-    /// A binary message.
-    Binary(Cow<'a, [u8]>),
-}
-
-impl<'a> Message<'a> {
-    /// A text message that borrows.
-    pub const fn text(text: &'a str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-
-    /// A binary message that borrows.
-    pub const fn binary(bytes: &'a [u8]) -> Self {
-        Self::Binary(Cow::Borrowed(bytes))
-    }
-
-    /// Text or binary.
-    pub const fn kind(&self) -> MessageKind {
-        match self {
-            Self::Text(_) => MessageKind::Text,
-            Self::Binary(_) => MessageKind::Binary,
-        }
-    }
-
-    /// The payload.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-
-    /// The same message, owning its bytes.
-    pub fn into_owned(self) -> Message<'static> {
-        match self {
-            Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
-        }
-    }
-}
+use crate::utf8;
 
 /// What a compressed message may have beyond twice the limit: small messages in many fragments grow.
 const COMPRESSED_SLACK: u64 = 1 << 20;
+
+/// What of a compressed message is inflated at once if it is streamed. It becomes 1032 times as much at the most.
+const COMPRESSED_STEP: usize = 4096;
 
 /// What frames amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'b> {
     /// A message is whole.
     Message(Message<'b>),
+    /// A part of a message came, and messages are streamed.
+    Part(MessagePart<'b>),
     /// A ping, with its application data.
     Ping(Cow<'b, [u8]>),
     /// A pong, with its application data.
     Pong(Cow<'b, [u8]>),
     /// The peer starts or answers the closing handshake.
     Close(CloseFrame<'b>),
-}
-
-impl Content {
-    fn append(&mut self, payload: &[u8]) -> Result<(), ProtocolError> {
-        match self {
-            Self::Text(text, validator) => {
-                validator.push(payload, |part| text.push_str(part)).map_err(|_| ProtocolError::InvalidUtf8)?;
-            }
-            Self::Binary(bytes) => bytes.extend_from_slice(payload),
-        }
-        Ok(())
-    }
-
-    /// Appends what a compressed payload becomes, stopped while it inflates if it becomes too big.
-    fn inflate(
-        &mut self,
-        payload: &[u8],
-        fin: bool,
-        limit: u64,
-        deflate: &mut MessageDeflate,
-    ) -> Result<(), ProtocolError> {
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let failed = |error| match error {
-            InflateError::Invalid => ProtocolError::InvalidDeflate,
-            InflateError::TooBig => ProtocolError::MessageTooBig { size: limit.saturating_add(1), limit },
-        };
-        match self {
-            Self::Text(text, validator) => {
-                let mut part = Vec::new();
-                let room = most.saturating_sub(text.len() + validator.cut_len());
-                deflate.decompress(payload, fin, room, &mut part).map_err(failed)?;
-                self.append(&part)
-            }
-            Self::Binary(bytes) => deflate.decompress(payload, fin, most, bytes).map_err(failed),
-        }
-    }
 }
 
 /// Puts the pieces of frames together.
@@ -141,6 +45,8 @@ pub struct Assembler {
     /// The payload of a control frame that is cut between two inputs.
     #[expect(clippy::box_collection, reason = "hardly ever there: 8 bytes at rest instead of 24")]
     control: Option<Box<Vec<u8>>>,
+    /// Whether the messages that begin from now on are handed on part by part.
+    streaming: bool,
 }
 
 /// A message whose last fragment has not come.
@@ -150,23 +56,32 @@ struct Open {
     content: Content,
 }
 
-/// What has come of a message. Text is checked as it comes, so its end needs no second look.
-#[derive(Debug)]
-enum Content {
-    Text(String, Validator),
-    Binary(Vec<u8>),
-}
-
 impl Assembler {
     /// No message is open.
     pub const fn new() -> Self {
-        Self { open: None, size: 0, fragments: 0, control: None }
+        Self { open: None, size: 0, fragments: 0, control: None, streaming: false }
     }
 
-    /// Whether no message is open.
+    /// Whether the messages that begin from now on are handed on part by part, as [`Incoming::Part`]. Default `false`.
+    pub const fn stream_messages(&mut self, on: bool) {
+        self.streaming = on;
+    }
+
+    /// Whether messages are handed on part by part.
+    pub const fn streams_messages(&self) -> bool {
+        self.streaming
+    }
+
+    /// Whether a message that comes whole is handed on whole: none is open, and none is streamed.
     #[inline]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.open.is_none()
+    pub(crate) const fn lends(&self) -> bool {
+        self.open.is_none() && !self.streaming
+    }
+
+    /// How many bytes to take at once: few of a compressed message that is streamed, so that its parts stay small.
+    pub(crate) fn step(&self) -> usize {
+        let compressed = self.streaming && self.open.as_ref().is_none_or(|open| open.compressed);
+        if compressed { COMPRESSED_STEP } else { usize::MAX }
     }
 
     /// Takes the next piece of a frame, in the order of arrival; what it completes, if it completes anything.
@@ -191,16 +106,25 @@ impl Assembler {
             self.admit(&piece, limits)?;
             // The common case: one frame is the message, and it lies whole in the read buffer. It is lent, not copied.
             if header.fin && header.rsv == 0 && header.opcode != Opcode::Continuation && piece.is_whole() {
-                return Ok(Some(Incoming::Message(match header.opcode {
-                    Opcode::Text => {
-                        let text = utf8::whole(piece.payload).map_err(|_| ProtocolError::InvalidUtf8)?;
-                        Message::Text(Cow::Borrowed(text))
-                    }
-                    _ => Message::Binary(Cow::Borrowed(piece.payload)),
-                })));
+                return self.lend(header.opcode, piece.payload).map(Some);
             }
         }
         self.assemble(piece, limits, deflate)
+    }
+
+    fn lend<'b>(&self, opcode: Opcode, payload: &'b [u8]) -> Result<Incoming<'b>, ProtocolError> {
+        let message = match opcode {
+            Opcode::Text => {
+                let text = utf8::whole(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
+                Message::Text(Cow::Borrowed(text))
+            }
+            _ => Message::Binary(Cow::Borrowed(payload)),
+        };
+        if !self.streaming {
+            return Ok(Incoming::Message(message));
+        }
+        let (kind, payload) = (message.kind(), Cow::Borrowed(payload));
+        Ok(Incoming::Part(MessagePart { kind, first: true, ends_fragment: true, last: true, payload }))
     }
 
     /// Whether a data frame with this header may come now, and fits.
@@ -234,7 +158,7 @@ impl Assembler {
         Ok(())
     }
 
-    /// Copies or inflates a piece behind what came of its message.
+    /// Puts a piece behind what came of its message, or hands it on.
     fn assemble<'b>(
         &mut self,
         piece: Piece<'b>,
@@ -243,28 +167,16 @@ impl Assembler {
     ) -> Result<Option<Incoming<'b>>, ProtocolError> {
         let header = piece.header;
         let open = self.open.get_or_insert_with(|| {
-            let content = match header.opcode {
-                Opcode::Text => Content::Text(String::new(), Validator::default()),
-                _ => Content::Binary(Vec::new()),
-            };
-            Box::new(Open { compressed: header.rsv != 0, content })
+            let kind = if header.opcode == Opcode::Text { MessageKind::Text } else { MessageKind::Binary };
+            Box::new(Open { compressed: header.rsv != 0, content: Content::new(kind, self.streaming) })
         });
-        let fin = piece.is_last() && header.fin;
-        match deflate.filter(|_| open.compressed) {
-            Some(deflate) => open.content.inflate(piece.payload, fin, limits.max_message_size, deflate)?,
-            None => open.content.append(piece.payload)?,
+        let last = piece.is_last() && header.fin;
+        let deflate = deflate.filter(|_| open.compressed);
+        let incoming = open.content.take(piece, last, limits.max_message_size, deflate)?;
+        if last {
+            self.open = None;
         }
-        if !fin {
-            return Ok(None);
-        }
-        Ok(Some(Incoming::Message(match self.open.take().map(|open| open.content) {
-            Some(Content::Text(text, mut validator)) => {
-                validator.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
-                Message::Text(Cow::Owned(text))
-            }
-            Some(Content::Binary(bytes)) => Message::Binary(Cow::Owned(bytes)),
-            None => return Ok(None),
-        })))
+        Ok(incoming)
     }
 
     /// Control frames come between the fragments of a message (§5.4) and are at most 125 bytes long.

@@ -1,0 +1,117 @@
+//! What has come of a message whose last fragment has not: kept to be put together, or handed on at once.
+
+use std::borrow::Cow;
+
+use super::{Incoming, Message, MessageKind, MessagePart};
+use crate::deflate::{InflateError, MessageDeflate};
+use crate::error::ProtocolError;
+use crate::frame::Piece;
+use crate::utf8::Validator;
+
+/// Text is checked as it comes, so its end needs no second look.
+#[derive(Debug)]
+pub(super) enum Content {
+    Text(String, Validator),
+    Binary(Vec<u8>),
+    Streamed(Streamed),
+}
+
+/// Of a message that is streamed nothing is kept.
+#[derive(Debug)]
+pub(super) struct Streamed {
+    kind: MessageKind,
+    validator: Validator,
+    begun: bool,
+    /// Bytes that were handed on of a compressed message.
+    inflated: u64,
+}
+
+impl Content {
+    pub(super) fn new(kind: MessageKind, streaming: bool) -> Self {
+        match kind {
+            _ if streaming => {
+                Self::Streamed(Streamed { kind, validator: Validator::default(), begun: false, inflated: 0 })
+            }
+            MessageKind::Text => Self::Text(String::new(), Validator::default()),
+            MessageKind::Binary => Self::Binary(Vec::new()),
+        }
+    }
+
+    /// Takes the next piece; with `last` it ends the message. `deflate` is there if the message is compressed.
+    pub(super) fn take<'b>(
+        &mut self,
+        piece: Piece<'b>,
+        last: bool,
+        limit: u64,
+        deflate: Option<&mut MessageDeflate>,
+    ) -> Result<Option<Incoming<'b>>, ProtocolError> {
+        match self {
+            Self::Text(text, validator) => {
+                let have = (text.len() + validator.cut_len()) as u64;
+                let bytes = inflated(piece.payload, last, have, limit, deflate)?;
+                check(validator, &bytes, last, |part| text.push_str(part))?;
+                Ok(last.then(|| Incoming::Message(Message::Text(Cow::Owned(std::mem::take(text))))))
+            }
+            Self::Binary(bytes) => {
+                match deflate {
+                    Some(deflate) => inflate(piece.payload, last, limit, deflate, limit, bytes)?,
+                    None => bytes.extend_from_slice(piece.payload),
+                }
+                Ok(last.then(|| Incoming::Message(Message::Binary(Cow::Owned(std::mem::take(bytes))))))
+            }
+            Self::Streamed(streamed) => {
+                let ends_fragment = piece.is_last();
+                let payload = inflated(piece.payload, last, streamed.inflated, limit, deflate)?;
+                streamed.inflated += payload.len() as u64;
+                if streamed.kind == MessageKind::Text {
+                    check(&mut streamed.validator, &payload, last, |_| ())?;
+                }
+                // The header of a frame may come alone.
+                if payload.is_empty() && !ends_fragment {
+                    return Ok(None);
+                }
+                let first = !std::mem::replace(&mut streamed.begun, true);
+                Ok(Some(Incoming::Part(MessagePart { kind: streamed.kind, first, ends_fragment, last, payload })))
+            }
+        }
+    }
+}
+
+/// Text must be UTF-8 as far as it came, and end with a whole character.
+fn check(validator: &mut Validator, bytes: &[u8], last: bool, sink: impl FnMut(&str)) -> Result<(), ProtocolError> {
+    let mut valid = validator.push(bytes, sink);
+    if last {
+        valid = valid.and_then(|()| validator.finish());
+    }
+    valid.map_err(|_| ProtocolError::InvalidUtf8)
+}
+
+/// The payload, inflated if it is compressed; the message has had `have` bytes before.
+fn inflated<'b>(
+    payload: &'b [u8],
+    last: bool,
+    have: u64,
+    limit: u64,
+    deflate: Option<&mut MessageDeflate>,
+) -> Result<Cow<'b, [u8]>, ProtocolError> {
+    let Some(deflate) = deflate else { return Ok(Cow::Borrowed(payload)) };
+    let mut bytes = Vec::new();
+    inflate(payload, last, limit.saturating_sub(have), deflate, limit, &mut bytes)?;
+    Ok(Cow::Owned(bytes))
+}
+
+/// Appends what a compressed payload becomes, stopped while it inflates where `out` would have more than `most` bytes.
+fn inflate(
+    payload: &[u8],
+    last: bool,
+    most: u64,
+    deflate: &mut MessageDeflate,
+    limit: u64,
+    out: &mut Vec<u8>,
+) -> Result<(), ProtocolError> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    deflate.decompress(payload, last, most, out).map_err(|error| match error {
+        InflateError::Invalid => ProtocolError::InvalidDeflate,
+        InflateError::TooBig => ProtocolError::MessageTooBig { size: limit.saturating_add(1), limit },
+    })
+}

@@ -1,0 +1,98 @@
+//! Messages (RFC 6455 §5.4, §5.6).
+//!
+//! - `assembler`: which pieces of frames make one, and which must not come
+//! - `content`: what has come of one
+
+mod assembler;
+mod content;
+
+use std::borrow::Cow;
+
+pub use assembler::{Assembler, Incoming};
+
+use crate::opcode::Opcode;
+
+/// Text or binary: the "Payload data" of §5.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl MessageKind {
+    /// The opcode of the first frame of such a message.
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// A whole message.
+///
+/// One that lay whole in the read buffer borrows from it; one that was put together from several reads or fragments owns
+/// its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message.
+    Text(Cow<'a, str>),
+    /// A binary message.
+    Binary(Cow<'a, [u8]>),
+}
+
+impl<'a> Message<'a> {
+    /// A text message that borrows.
+    pub const fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// A binary message that borrows.
+    pub const fn binary(bytes: &'a [u8]) -> Self {
+        Self::Binary(Cow::Borrowed(bytes))
+    }
+
+    /// Text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The payload.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The same message, owning its bytes.
+    pub fn into_owned(self) -> Message<'static> {
+        match self {
+            Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
+        }
+    }
+}
+
+/// A part of a message, as much of it as arrived at once.
+///
+/// What arrives of a frame in one read is one part, however long the frame and the message are. What of a compressed
+/// message arrives is inflated in steps of 4 KiB, so that a part has at most about 4 MiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessagePart<'a> {
+    /// Text or binary.
+    pub kind: MessageKind,
+    /// Whether the message begins with it.
+    pub first: bool,
+    /// Whether a fragment (§5.4) ends with it.
+    pub ends_fragment: bool,
+    /// Whether the message ends with it. Such a part may be empty; else one is only if a fragment ends with it.
+    pub last: bool,
+    /// The bytes. Those of text are UTF-8 so far; a character may be cut between two parts.
+    pub payload: Cow<'a, [u8]>,
+}
