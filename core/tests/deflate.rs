@@ -3,15 +3,13 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::deflate::{always, shake_hands, shake_hands_with};
 use common::{hex, tell, transmit, unhex};
 use itoden_core::deflate::params::{accept, confirm, offer};
 use itoden_core::deflate::{Compressor, Decompressor, DeflateConfig, DeflateParams, InflateError};
+use itoden_core::handshake::Headers;
 use itoden_core::handshake::headers::{Extension, extensions};
-use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
-use itoden_core::{Config, Connection, Message, MessageKind, Timestamp};
+use itoden_core::{Config, Connection, Message, MessageKind, SendOptions, Timestamp};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Vec<Extension> {
@@ -183,6 +181,48 @@ fn messages_below_the_threshold_go_as_they_are() {
     let bytes = transmit(&mut server);
     assert_eq!((bytes[0], bytes[7]), (0x81, 0xc1));
     assert_eq!(told(&mut client, bytes), ["message Hello", "message Hello!"]);
+}
+
+#[test]
+fn what_is_not_to_be_compressed_goes_as_it_is_and_leaves_the_history_as_it_was() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    let plainly = SendOptions { compress: false };
+    server.send(Message::text("Hello")).unwrap();
+    server.send_with(Message::text("Hello"), plainly).unwrap();
+    server.send_shared_with(MessageKind::Text, "Hello".into(), plainly).unwrap();
+    server.send_fragment_with(MessageKind::Text, b"Hel", false, plainly).unwrap();
+    server.send_fragment(MessageKind::Text, b"lo", true).unwrap();
+    server.send(Message::text("Hello")).unwrap();
+    let bytes = transmit(&mut server);
+    let plain = "810548656c6c6f";
+    assert_eq!(hex(&bytes), format!("c107f248cdc9c90700{plain}{plain}010348656c80026c6fc105f200110000"));
+    assert_eq!(told(&mut client, bytes), ["message Hello"; 5]);
+}
+
+#[test]
+fn a_compressor_that_was_released_begins_anew() {
+    let (mut client, mut server) = shake_hands(always(), always());
+    for _ in 0..2 {
+        server.send(Message::text("Hello")).unwrap();
+        server.release_compressor();
+    }
+    server.send_fragment(MessageKind::Text, b"Hel", false).unwrap();
+    server.release_compressor();
+    server.send_fragment(MessageKind::Text, b"lo", true).unwrap();
+    let bytes = transmit(&mut server);
+    assert!(hex(&bytes).starts_with("c107f248cdc9c90700c107f248cdc9c90700"), "{}", hex(&bytes));
+    assert_eq!(told(&mut client, bytes), ["message Hello"; 3]);
+}
+
+#[test]
+fn a_decompressor_that_was_used_before_knows_nothing_of_it() {
+    for window_bits in [15, 10] {
+        let mut used = Decompressor::new(window_bits);
+        used.decompress(&unhex("f248cdc9c90700"), true, 100, &mut Vec::new()).unwrap();
+        drop(used);
+        // This refers to an earlier message.
+        assert_eq!(inflate(&mut Decompressor::new(window_bits), &unhex("f200110000")), Err(InflateError::Invalid));
+    }
 }
 
 #[test]

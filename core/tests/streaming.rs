@@ -76,7 +76,7 @@ fn text_is_refused_at_its_first_bad_byte_though_parts_were_told() {
     let mut client = streaming("client");
     assert_eq!(take(&mut client, &mut unhex("817e0100c3a9")), ["<\\xc3\\xa9"]);
     assert_eq!(take(&mut client, &mut unhex("ff")), ["failed invalid_utf8"]);
-    assert_eq!(&transmit(&mut client)[..2], [0x88, 0x80 | 2 + ProtocolError::InvalidUtf8.to_string().len() as u8]);
+    assert_eq!(&transmit(&mut client)[..2], [0x88, 0x80 | (2 + ProtocolError::InvalidUtf8.to_string().len() as u8)]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Connection, RSV1, Sending};
 use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::error::SendError;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
-use crate::message::{Message, MessageKind};
+use crate::message::{Message, MessageKind, SendOptions};
 use crate::opcode::Opcode;
 use crate::time::Timestamp;
 use crate::utf8::{self, Validator};
@@ -16,10 +16,17 @@ use crate::utf8::{self, Validator};
 /// Commands.
 impl Connection {
     /// Sends a message in one frame.
+    #[inline]
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.send_with(message, SendOptions::default())
+    }
+
+    /// [`send`](Self::send), with options.
+    #[inline]
+    pub fn send_with(&mut self, message: Message<'_>, options: SendOptions) -> Result<(), SendError> {
         self.check_message()?;
         let payload = message.as_bytes();
-        let compressed = self.is_worth_compressing(Some(payload.len()));
+        let compressed = self.compresses(options, Some(payload.len()));
         self.push_data(message.kind().opcode(), true, compressed, compressed, payload);
         Ok(())
     }
@@ -27,11 +34,21 @@ impl Connection {
     /// Sends a message whose bytes are shared, for example with other connections: a server queues a large one by
     /// reference. Bytes sent as text must be UTF-8.
     pub fn send_shared(&mut self, kind: MessageKind, payload: Bytes) -> Result<(), SendError> {
+        self.send_shared_with(kind, payload, SendOptions::default())
+    }
+
+    /// [`send_shared`](Self::send_shared), with options.
+    pub fn send_shared_with(
+        &mut self,
+        kind: MessageKind,
+        payload: Bytes,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
         self.check_message()?;
         if kind == MessageKind::Text {
             utf8::whole(&payload).map_err(|_| SendError::TextNotUtf8)?;
         }
-        if self.is_worth_compressing(Some(payload.len())) {
+        if self.compresses(options, Some(payload.len())) {
             self.push_data(kind.opcode(), true, true, true, &payload);
             return Ok(());
         }
@@ -45,6 +62,17 @@ impl Connection {
     /// `kind` counts for the first fragment. A fragment of text may be cut inside a character; the message as a whole
     /// must be UTF-8.
     pub fn send_fragment(&mut self, kind: MessageKind, payload: &[u8], fin: bool) -> Result<(), SendError> {
+        self.send_fragment_with(kind, payload, fin, SendOptions::default())
+    }
+
+    /// [`send_fragment`](Self::send_fragment), with options; those of the first fragment are for the whole message.
+    pub fn send_fragment_with(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+        options: SendOptions,
+    ) -> Result<(), SendError> {
         if self.sending.is_none() {
             self.check_message()?;
         } else {
@@ -52,7 +80,7 @@ impl Connection {
         }
         let first = self.sending.is_none();
         let mut sending = self.sending.take().unwrap_or_else(|| {
-            let compressed = self.is_worth_compressing(fin.then_some(payload.len()));
+            let compressed = self.compresses(options, fin.then_some(payload.len()));
             Sending { kind, compressed, validator: Validator::default() }
         });
         if sending.kind == MessageKind::Text {
@@ -110,6 +138,17 @@ impl Connection {
         self.assembler.stream_messages(on);
     }
 
+    /// Gives back the compressor, about 380 kB, if this end keeps one between messages (RFC 7692 §7.1.1, "context
+    /// takeover"): for connections that send seldom. The next message that is compressed begins anew, and is a little
+    /// larger. Nothing happens within a message that is sent in fragments.
+    pub fn release_compressor(&mut self) {
+        if self.sending.is_none()
+            && let Some(deflate) = &mut self.deflate
+        {
+            deflate.release_compressor();
+        }
+    }
+
     /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can
     /// take. Bytes stay in the driver's buffer, and the driver stops reading: TCP then holds the peer back.
     pub const fn pause_reading(&mut self) {
@@ -153,8 +192,9 @@ impl Connection {
         FrameHeader { fin, rsv: 0, opcode, masking_key, payload_len: 0 }
     }
 
-    fn is_worth_compressing(&self, len: Option<usize>) -> bool {
-        self.deflate.as_ref().is_some_and(|deflate| deflate.is_worth(len))
+    #[inline]
+    fn compresses(&self, options: SendOptions, len: Option<usize>) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| options.compress && deflate.is_worth(len))
     }
 
     /// Queues a frame of a message. RSV1 marks the first frame of a compressed message (RFC 7692 §6.1).

@@ -6,6 +6,8 @@
 //! [`MessageDeflate`] is both streams of one connection. Without the cargo feature `deflate` it can't be made, and no
 //! offer is made or accepted.
 
+#[cfg(feature = "deflate")]
+mod idle;
 pub mod params;
 #[cfg(feature = "deflate")]
 pub mod stream;
@@ -57,6 +59,11 @@ impl MessageDeflate {
         if fin && no_context_takeover {
             self.compressor = None;
         }
+    }
+
+    /// Gives the compressor up. Between two messages that is always allowed: the next one then refers to none before it.
+    pub fn release_compressor(&mut self) {
+        self.compressor = None;
     }
 
     /// Appends the next part of a message to `out`, decompressed; with `fin` it is the last part.

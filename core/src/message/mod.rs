@@ -96,3 +96,18 @@ pub struct MessagePart<'a> {
     /// The bytes. Those of text are UTF-8 so far; a character may be cut between two parts.
     pub payload: Cow<'a, [u8]>,
 }
+
+/// How to send a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Whether to compress it if compression was agreed on and it reaches the
+    /// [threshold](crate::deflate::DeflateConfig::threshold). Default `true`. `false` is for what is compressed already,
+    /// and for secrets next to text that an attacker can choose (as in the attack called BREACH).
+    pub compress: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self { compress: true }
+    }
+}
