@@ -18,6 +18,7 @@ import { venvEnvironment } from './python.mjs';
  * @property {string} name
  * @property {import('./setup.mjs').Part[]} needs
  * @property {Command[]} commands
+ * @property {boolean} [maySkip] whether it may skip all its tests, where what it needs can't be set up; never in CI
  */
 
 /** @param {string} name @returns {Command} */
@@ -41,6 +42,12 @@ export const rooms = [
   },
   { name: 'core', needs: [], commands: [cargo('itoden-core')] },
   { name: 'net', needs: [], commands: [cargo('itoden-net')] },
+  {
+    name: 'autobahn',
+    needs: [],
+    commands: [{ runner: 'autobahn', command: process.execPath, args: ['scripts/autobahn.mjs'] }],
+    maySkip: true,
+  },
   { name: 'node', needs: ['npm', 'node'], commands: [npm('bindings-node')] },
   {
     name: 'python',

@@ -66,8 +66,20 @@ for (const [line, counts] of pytestLines) {
   });
 }
 
+test('the counts of the Autobahn suite are the sum over both roles', () => {
+  const lines = [
+    '… itoden as server: 325 cases',
+    'autobahn, itoden as server: 325 passed, 0 failed, 0 skipped',
+    '  12.1.3: FAILED, closing OK',
+    'autobahn, itoden as client: 324 passed, 1 failed, 0 skipped',
+  ];
+  assert.deepEqual(countTests('autobahn', lines), { passed: 649, failed: 1, skipped: 0 });
+});
+
 test('a room that ran no test has failed', () => {
   assert.deepEqual(verdict({ passed: 0, failed: 0, skipped: 3 }, false), { passed: 0, failed: 1, skipped: 3 });
+  assert.deepEqual(verdict({ passed: 0, failed: 0, skipped: 3 }, false, true), { passed: 0, failed: 0, skipped: 3 });
+  assert.deepEqual(verdict({ passed: 0, failed: 0, skipped: 0 }, false, true), { passed: 0, failed: 1, skipped: 0 });
 });
 
 test('a room whose runner stopped with an error has failed, even if all counted tests passed', () => {
