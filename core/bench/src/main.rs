@@ -1,0 +1,108 @@
+//! itoden-core against its peers and against the floor, in one process. `npm run bench:core` runs it and tells the results.
+//!
+//! Standard output has one JSON object a line: one contender on one workload in one pass.
+
+mod contender;
+mod floor;
+mod frames;
+mod measure;
+mod peers;
+mod tally;
+mod wire;
+mod workload;
+
+use std::process::ExitCode;
+
+use measure::Plan;
+use workload::Workload;
+
+const USAGE: &str = "\
+itoden-bench [--passes N] [--rounds N] [--filter WORD]...   measures; a filter is a word of a workload's name
+itoden-bench --list                                        lists the workloads and who takes part in each
+itoden-bench --only CONTENDER WORKLOAD BURSTS              does this alone, untimed, for a profiler";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<(), String> {
+    match *arguments {
+        ["--list"] => list(),
+        ["--only", contender, workload, bursts] => only(contender, workload, number("--only", bursts)?)?,
+        _ => measure(arguments)?,
+    }
+    Ok(())
+}
+
+fn list() {
+    for workload in Workload::all() {
+        let names: Vec<&str> = contender::Contender::all(&workload).iter().map(|contender| contender.name).collect();
+        let line = serde_json::json!({ "workload": workload.name(), "messages": workload.payloads.len(), "contenders": names });
+        println!("{line}");
+    }
+}
+
+fn only(contender: &str, wanted: &str, bursts: usize) -> Result<(), String> {
+    let workload = Workload::all()
+        .into_iter()
+        .find(|workload| workload.name() == wanted)
+        .ok_or_else(|| format!("There is no workload '{wanted}'; --list lists them."))?;
+    let messages = measure::only(&workload, contender, bursts)
+        .ok_or_else(|| format!("'{contender}' takes no part in '{wanted}'; --list lists who does."))?;
+    println!("{messages}");
+    Ok(())
+}
+
+fn measure(arguments: &[&str]) -> Result<(), String> {
+    let mut plan = Plan { passes: 10, rounds: 30 };
+    let mut filters = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(&option) = rest.next() {
+        let value = rest.next().ok_or_else(|| format!("'{option}' is unknown or has no value."))?;
+        match option {
+            "--passes" => plan.passes = number(option, value)?,
+            "--rounds" => plan.rounds = number(option, value)?,
+            "--filter" => filters.push(*value),
+            _ => return Err(format!("'{option}' is unknown.")),
+        }
+    }
+    let mut workloads = Workload::all();
+    workloads.retain(|workload| filters.iter().all(|filter| workload.name().split(' ').any(|word| word == *filter)));
+    if workloads.is_empty() {
+        return Err(format!("No workload's name has all of these words: {}.", filters.join(", ")));
+    }
+    for pass in 0..plan.passes {
+        eprintln!("pass {} of {}, {} workloads", pass + 1, plan.passes, workloads.len());
+        for (index, workload) in workloads.iter().enumerate() {
+            for samples in measure::pass(workload, plan, (pass * workloads.len() + index) as u64) {
+                let line = serde_json::json!({
+                    "workload": workload.name(),
+                    "task": workload.task.name(),
+                    "kind": workload.kind.name(),
+                    "size": workload.size,
+                    "takeover": workload.takeover == workload::Takeover::Context,
+                    "contender": samples.name,
+                    "class": samples.class,
+                    "wireBytes": samples.wire_bytes,
+                    "nanoseconds": samples.nanoseconds,
+                });
+                println!("{line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn number(option: &str, value: &str) -> Result<usize, String> {
+    match value.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{option} wants a whole number above 0, and '{value}' is none.")),
+    }
+}
