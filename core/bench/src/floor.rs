@@ -6,11 +6,10 @@ use bytes::Bytes;
 use zlib_rs::{DeflateFlush, Inflate, InflateFlush};
 
 use crate::contender::{Class, Contender};
+use crate::frames;
+use crate::mask;
 use crate::wire::Wire;
 use crate::workload::{Takeover, Task, Workload};
-
-/// Below this length small steps need no look at what the processor can do.
-const SHORT: usize = 256;
 
 /// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -46,7 +45,7 @@ fn bare_decode(workload: &Workload) -> Contender {
             };
             let (frame, tail) = rest.split_at_mut(head + 4 + length);
             let (head, payload) = frame.split_at_mut(head + 4);
-            unmask(*head.last_chunk().expect("4 bytes"), payload);
+            mask::apply(*head.last_chunk().expect("4 bytes"), payload);
             let text = first & 0xf == 1;
             assert!(!text || simdutf8::basic::from_utf8(payload).is_ok());
             tally.message(text, payload);
@@ -61,43 +60,47 @@ fn bare_encode(workload: &Workload) -> Contender {
     let payloads = workload.payloads.clone();
     let first = 0x80 | if workload.is_text() { 1 } else { 2 };
     let masked = workload.task == Task::EncodeClient;
+    let total = payloads.iter().map(|payload| frames::len(payload.len(), masked)).sum();
     let mut key = 0x9e37_79b9_u32;
     let own = wire.clone();
     Contender::new("bare loop", Class::Floor, Some(wire), move |tally| {
         own.rewind();
-        for payload in &payloads {
-            let mut head = [first, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            let head = match payload.len() {
-                length @ 0..126 => {
-                    head[1] = length as u8;
-                    &mut head[..2]
-                }
-                length @ 126..65536 => {
-                    head[1] = 126;
-                    head[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-                    &mut head[..4]
-                }
-                length => {
-                    head[1] = 127;
-                    head[2..].copy_from_slice(&(length as u64).to_be_bytes());
-                    &mut head[..]
-                }
-            };
-            if masked {
-                head[1] |= 0x80;
-                key = key.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
-                let key = key.to_ne_bytes();
-                own.put([&*head, &key]);
-                own.put_with(payload.len(), |target| {
-                    for (target, payload) in target.chunks_mut(4096).zip(payload.chunks(4096)) {
-                        target.copy_from_slice(payload);
-                        unmask(key, target);
+        own.put_with(total, |mut rest| {
+            for payload in &payloads {
+                let mask = if masked { 0x80 } else { 0 };
+                let mut target = match payload.len() {
+                    length @ 0..126 => {
+                        let (head, target) = rest.split_first_chunk_mut().expect("room for all");
+                        *head = [first, mask | length as u8];
+                        target
                     }
-                });
-            } else {
-                own.put([&*head, payload]);
+                    length @ 126..65536 => {
+                        let (head, target) = rest.split_first_chunk_mut().expect("room for all");
+                        *head = [first, mask | 126, (length >> 8) as u8, length as u8];
+                        target
+                    }
+                    length => {
+                        let (head, target) = rest.split_at_mut(10);
+                        head[..2].copy_from_slice(&[first, mask | 127]);
+                        head[2..].copy_from_slice(&(length as u64).to_be_bytes());
+                        target
+                    }
+                };
+                if masked {
+                    key = key.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f);
+                    let (head, behind) = target.split_first_chunk_mut().expect("room for all");
+                    *head = key.to_ne_bytes();
+                    target = behind;
+                }
+                let (target, behind) = target.split_at_mut(payload.len());
+                if masked {
+                    mask::copy(key.to_ne_bytes(), payload, target);
+                } else {
+                    target.copy_from_slice(payload);
+                }
+                rest = behind;
             }
-        }
+        });
         tally.sent(payloads.len(), own.written());
     })
 }
@@ -122,7 +125,7 @@ fn xor(workload: &Workload) -> Contender {
     let mut payloads: Vec<Vec<u8>> = workload.payloads.iter().map(|payload| payload.to_vec()).collect();
     Contender::primitive("XOR in place", move |tally| {
         for payload in &mut payloads {
-            unmask([1, 2, 3, 4], payload);
+            mask::apply([1, 2, 3, 4], payload);
             black_box(payload);
         }
         tally.messages += payloads.len() as u64;
@@ -178,7 +181,7 @@ fn bare_inflate(workload: &Workload) -> Contender {
             };
             let (frame, tail) = rest.split_at_mut(head + 4 + length);
             let (head, payload) = frame.split_at_mut(head + 4);
-            unmask(*head.last_chunk().expect("4 bytes"), payload);
+            mask::apply(*head.last_chunk().expect("4 bytes"), payload);
             let before = inflate.total_out();
             inflate.decompress(payload, &mut out, InflateFlush::SyncFlush).expect("the input is deflated");
             let made = (inflate.total_out() - before) as usize;
@@ -217,54 +220,4 @@ impl Deflater {
         }
         self.out[..made].strip_suffix(&TAIL).expect("a sync flush ends so")
     }
-}
-
-/// XORs with the key: short payloads in steps that need no set-up, long ones in vectors.
-#[inline]
-pub fn unmask(key: [u8; 4], bytes: &mut [u8]) {
-    if bytes.len() < SHORT {
-        return unmask_in_steps(key, bytes);
-    }
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2.
-        return unsafe { unmask_avx2(key, bytes) };
-    }
-    unmask_in_steps(key, bytes);
-}
-
-#[inline(always)]
-fn unmask_in_steps(key: [u8; 4], bytes: &mut [u8]) {
-    let word = u32::from_ne_bytes(key);
-    let long = u64::from(word) << 32 | u64::from(word);
-    let wide = u128::from(long) << 64 | u128::from(long);
-    let (chunks, rest) = bytes.as_chunks_mut::<16>();
-    for chunk in chunks {
-        *chunk = (u128::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
-    }
-    let (chunks, rest) = rest.as_chunks_mut::<4>();
-    for chunk in chunks {
-        *chunk = (u32::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
-    }
-}
-
-/// Aligned stores of 32 bytes, four of them a step.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn unmask_avx2(mut key: [u8; 4], bytes: &mut [u8]) {
-    let start = bytes.as_ptr().align_offset(32).min(bytes.len());
-    let (start, bytes) = bytes.split_at_mut(start);
-    unmask_in_steps(key, start);
-    key.rotate_left(start.len() % 4);
-    let word = u32::from_ne_bytes(key);
-    let (chunks, rest) = bytes.as_chunks_mut::<128>();
-    for chunk in chunks {
-        for four in chunk.as_chunks_mut::<4>().0 {
-            *four = (u32::from_ne_bytes(*four) ^ word).to_ne_bytes();
-        }
-    }
-    unmask_in_steps(key, rest);
 }

@@ -5,6 +5,7 @@
 mod contender;
 mod floor;
 mod frames;
+mod mask;
 mod measure;
 mod peers;
 mod tally;

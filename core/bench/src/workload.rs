@@ -63,6 +63,9 @@ pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 64 << 10, 1 << 20];
 /// What one read brings at most, unless a single message is larger.
 const READ: usize = 64 << 10;
 
+/// How many bytes of payload make a sample, so that a clock tells it well.
+const SAMPLE: usize = 256 << 10;
+
 /// How many messages are sent before a flush, at most; and how many compressed ones are in one read.
 const BURST: usize = 64;
 
@@ -123,12 +126,12 @@ impl Workload {
         self.payloads.iter().map(|payload| frames::len(payload.len(), true) + 64).sum()
     }
 
-    /// How many bursts make one sample, so that a clock tells it well.
+    /// How many bursts make one sample.
     pub fn repeats(&self) -> usize {
         let bytes = self.payloads.iter().map(|payload| payload.len() + 6).sum::<usize>();
         match self.task {
             Task::Deflate | Task::Inflate => 1,
-            _ => (READ / bytes).max(1),
+            _ => (SAMPLE / bytes).max(1),
         }
     }
 
