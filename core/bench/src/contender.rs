@@ -72,13 +72,13 @@ impl Contender {
         if self.class == Class::Primitive {
             return;
         }
-        let mut tally = Tally::checking(workload.payloads.clone(), workload.is_text());
+        let mut tally = Tally::checking(workload.payloads.clone(), workload.case.is_text());
         self.burst(&mut tally);
         let (name, count) = (self.name, workload.payloads.len() as u64);
-        assert_eq!(tally.messages, count, "{name} did all messages of {}", workload.name());
-        if let Some(wire) = self.wire.as_ref().filter(|_| !matches!(workload.task, Task::Decode | Task::Inflate)) {
+        assert_eq!(tally.messages, count, "{name} did all messages of {}", workload.case.name());
+        if let Some(wire) = self.wire.as_ref().filter(|_| !matches!(workload.case.task, Task::Decode | Task::Inflate)) {
             let written = written(workload, &wire.to_vec());
-            assert!(written == workload.payloads, "{name} wrote what was sent: {}", workload.name());
+            assert!(written == workload.payloads, "{name} wrote what was sent: {}", workload.case.name());
         }
     }
 }
@@ -86,16 +86,16 @@ impl Contender {
 /// The messages that a peer would read out of these bytes.
 fn written(workload: &Workload, bytes: &[u8]) -> Vec<Bytes> {
     let frames = frames::read(bytes);
-    let masked = workload.task == Task::EncodeClient;
-    let compressed = workload.task == Task::Deflate;
+    let masked = workload.case.task == Task::EncodeClient;
+    let compressed = workload.case.task == Task::Deflate;
     for (frame, _) in &frames {
         assert_eq!(frame.key.is_some(), masked, "a client masks, a server does not");
-        assert_eq!((frame.text, frame.compressed), (workload.is_text(), compressed));
+        assert_eq!((frame.text, frame.compressed), (workload.case.is_text(), compressed));
     }
     if !compressed {
         return frames.into_iter().map(|(_, payload)| payload.into()).collect();
     }
-    let (mut client, _) = itoden::compressing(workload.takeover, Arc::default());
+    let (mut client, _) = itoden::compressing(workload.case.takeover, Arc::default());
     let mut bytes = bytes.to_vec();
     let mut input = client.handle_bytes(Timestamp::ZERO, &mut bytes);
     let mut messages = Vec::new();

@@ -16,10 +16,10 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// What stands under this workload: the bare loop first, then what it consists of.
 pub fn contenders(workload: &Workload) -> Vec<Contender> {
-    match workload.task {
+    match workload.case.task {
         Task::Decode => {
             let mut all = vec![bare_decode(workload), memcpy(workload), xor(workload)];
-            if workload.is_text() {
+            if workload.case.is_text() {
                 all.push(simdutf8(workload));
             }
             all
@@ -58,8 +58,8 @@ fn bare_decode(workload: &Workload) -> Contender {
 fn bare_encode(workload: &Workload) -> Contender {
     let wire = Wire::new(Bytes::new(), workload.capacity());
     let payloads = workload.payloads.clone();
-    let first = 0x80 | if workload.is_text() { 1 } else { 2 };
-    let masked = workload.task == Task::EncodeClient;
+    let first = 0x80 | if workload.case.is_text() { 1 } else { 2 };
+    let masked = workload.case.task == Task::EncodeClient;
     let total = payloads.iter().map(|payload| frames::len(payload.len(), masked)).sum();
     let mut key = 0x9e37_79b9_u32;
     let own = wire.clone();
@@ -147,7 +147,7 @@ fn simdutf8(workload: &Workload) -> Contender {
 fn bare_deflate(workload: &Workload) -> Contender {
     let wire = Wire::new(Bytes::new(), workload.capacity());
     let payloads = workload.payloads.clone();
-    let mut deflate = Deflater::new(workload.takeover);
+    let mut deflate = Deflater::new(workload.case.takeover);
     let own = wire.clone();
     Contender::new("zlib-rs alone", Class::Floor, Some(wire), move |tally| {
         own.rewind();
@@ -168,9 +168,9 @@ fn bare_deflate(workload: &Workload) -> Contender {
 fn bare_inflate(workload: &Workload) -> Contender {
     let input = workload.input.clone();
     let mut buffer = vec![0; input.len()];
-    let mut out = vec![0; workload.size];
+    let mut out = vec![0; workload.case.size];
     let mut inflate = Inflate::new(false, 15);
-    let takeover = workload.takeover;
+    let takeover = workload.case.takeover;
     Contender::new("zlib-rs alone", Class::Floor, None, move |tally| {
         buffer.copy_from_slice(&input);
         let mut rest = &mut buffer[..];

@@ -14,8 +14,9 @@ mod workload;
 
 use std::process::ExitCode;
 
+use contender::Contender;
 use measure::Plan;
-use workload::Workload;
+use workload::{Case, Takeover, Workload};
 
 const USAGE: &str = "\
 itoden-bench [--passes N] [--rounds N] [--filter WORD]...   measures; a filter is a word of a workload's name
@@ -43,19 +44,19 @@ fn run(arguments: &[&str]) -> Result<(), String> {
 }
 
 fn list() {
-    for workload in Workload::all() {
-        let names: Vec<&str> = contender::Contender::all(&workload).iter().map(|contender| contender.name).collect();
-        let line = serde_json::json!({ "workload": workload.name(), "messages": workload.payloads.len(), "contenders": names });
-        println!("{line}");
+    for case in Case::all() {
+        let contenders = Contender::all(&Workload::new(case));
+        let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
+        println!("{}", serde_json::json!({ "workload": case.name(), "contenders": names }));
     }
 }
 
 fn only(contender: &str, wanted: &str, bursts: usize) -> Result<(), String> {
-    let workload = Workload::all()
+    let case = Case::all()
         .into_iter()
-        .find(|workload| workload.name() == wanted)
+        .find(|case| case.name() == wanted)
         .ok_or_else(|| format!("There is no workload '{wanted}'; --list lists them."))?;
-    let messages = measure::only(&workload, contender, bursts)
+    let messages = measure::only(&Workload::new(case), contender, bursts)
         .ok_or_else(|| format!("'{contender}' takes no part in '{wanted}'; --list lists who does."))?;
     println!("{messages}");
     Ok(())
@@ -74,21 +75,22 @@ fn measure(arguments: &[&str]) -> Result<(), String> {
             _ => return Err(format!("'{option}' is unknown.")),
         }
     }
-    let mut workloads = Workload::all();
-    workloads.retain(|workload| filters.iter().all(|filter| workload.name().split(' ').any(|word| word == *filter)));
-    if workloads.is_empty() {
+    let mut cases = Case::all();
+    cases.retain(|case| filters.iter().all(|filter| case.name().split(' ').any(|word| word == *filter)));
+    if cases.is_empty() {
         return Err(format!("No workload's name has all of these words: {}.", filters.join(", ")));
     }
     for pass in 0..plan.passes {
-        eprintln!("pass {} of {}, {} workloads", pass + 1, plan.passes, workloads.len());
-        for (index, workload) in workloads.iter().enumerate() {
-            for samples in measure::pass(workload, plan, (pass * workloads.len() + index) as u64) {
+        eprintln!("pass {} of {}, {} workloads", pass + 1, plan.passes, cases.len());
+        for (index, &case) in cases.iter().enumerate() {
+            let seed = (pass * cases.len() + index) as u64;
+            for samples in measure::pass(&Workload::new(case), plan, seed) {
                 let line = serde_json::json!({
-                    "workload": workload.name(),
-                    "task": workload.task.name(),
-                    "kind": workload.kind.name(),
-                    "size": workload.size,
-                    "takeover": workload.takeover == workload::Takeover::Context,
+                    "workload": case.name(),
+                    "task": case.task.name(),
+                    "kind": case.kind.name(),
+                    "size": case.size,
+                    "takeover": case.takeover == Takeover::Context,
                     "contender": samples.name,
                     "class": samples.class,
                     "wireBytes": samples.wire_bytes,

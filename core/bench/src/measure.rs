@@ -58,7 +58,7 @@ pub fn pass(workload: &Workload, plan: Plan, seed: u64) -> Vec<Samples> {
             black_box(&tally);
             let name = contender.name;
             assert_eq!(tally.messages, warm.messages * repeats as u64, "{name} does the same again");
-            if contender.class != Class::Primitive && workload.task != Task::Deflate {
+            if contender.class != Class::Primitive && workload.case.task != Task::Deflate {
                 let outcome = (tally.bytes, tally.fold);
                 assert_eq!(outcome, *agreed.get_or_insert(outcome), "{name} does the same as the others");
             }
@@ -69,15 +69,21 @@ pub fn pass(workload: &Workload, plan: Plan, seed: u64) -> Vec<Samples> {
     samples
 }
 
-/// Does bursts of one contender alone, untimed: for a profiler. How many messages that were.
-pub fn only(workload: &Workload, name: &str, bursts: usize) -> Option<u64> {
+/// Does bursts of one contender alone, untimed: for a profiler. How many messages that were, if there is such a contender.
+pub fn only(workload: &Workload, name: &str, count: usize) -> Option<u64> {
     let mut contenders = Contender::all(workload);
     let contender = contenders.iter_mut().find(|contender| contender.name == name)?;
     let mut tally = Tally::default();
-    for _ in 0..bursts {
-        contender.burst(&mut tally);
-    }
+    bursts(contender, count, &mut tally);
     Some(black_box(tally).messages)
+}
+
+/// By this name a profiler tells what is measured from what prepares it.
+#[inline(never)]
+fn bursts(contender: &mut Contender, count: usize, tally: &mut Tally) {
+    for _ in 0..count {
+        contender.burst(tally);
+    }
 }
 
 /// Fisher and Yates.

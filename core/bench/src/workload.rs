@@ -41,8 +41,9 @@ pub enum Takeover {
     None,
 }
 
-/// Messages, and what is done to them.
-pub struct Workload {
+/// What is measured, in words.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
     /// What is done.
     pub task: Task,
     /// What the payloads are.
@@ -51,6 +52,12 @@ pub struct Workload {
     pub size: usize,
     /// For compression: whether it keeps its history.
     pub takeover: Takeover,
+}
+
+/// A case, with the messages that it takes.
+pub struct Workload {
+    /// What is measured.
+    pub case: Case,
     /// The payloads, as many as a read or a flush brings.
     pub payloads: Vec<Bytes>,
     /// Those as frames of a client; empty where nothing is decoded.
@@ -69,56 +76,55 @@ const SAMPLE: usize = 256 << 10;
 /// How many messages are sent before a flush, at most; and how many compressed ones are in one read.
 const BURST: usize = 64;
 
-impl Workload {
+impl Case {
     /// Everything there is to measure.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for task in [Task::Decode, Task::EncodeServer, Task::EncodeClient] {
             for kind in [Kind::Binary, Kind::Ascii, Kind::Mixed] {
-                all.extend(SIZES.map(|size| Self::plain(task, kind, size)));
+                all.extend(SIZES.map(|size| Self { task, kind, size, takeover: Takeover::Context }));
             }
         }
         for takeover in [Takeover::Context, Takeover::None] {
-            all.extend([Task::Deflate, Task::Inflate].map(|task| Self::compressed(task, takeover)));
+            let case = |task| Self { task, kind: Kind::Json, size: 1 << 10, takeover };
+            all.extend([Task::Deflate, Task::Inflate].map(case));
         }
         all
     }
 
-    /// Messages that are not compressed.
-    pub fn plain(task: Task, kind: Kind, size: usize) -> Self {
-        let decodes = task == Task::Decode;
-        let count = if decodes { READ / frames::len(size, true) } else { (READ / size).min(BURST) };
-        let payloads: Vec<Bytes> = (0..count.max(1)).map(|index| payload(kind, size, index).into()).collect();
-        let input = if decodes { masked(kind, &payloads, false) } else { Bytes::new() };
-        Self { task, kind, size, takeover: Takeover::Context, payloads, input }
+    /// Whether the messages are text.
+    pub fn is_text(self) -> bool {
+        self.kind != Kind::Binary
     }
 
-    /// JSON of 1 KiB.
-    pub fn compressed(task: Task, takeover: Takeover) -> Self {
-        let (kind, size) = (Kind::Json, 1 << 10);
-        let payloads: Vec<Bytes> = (0..BURST).map(|index| payload(kind, size, index).into()).collect();
+    /// Its name, for people and for filters.
+    pub fn name(self) -> String {
+        let takeover = if self.takeover == Takeover::None { " no-takeover" } else { "" };
+        format!("{} {} {}{takeover}", self.task.name(), self.kind.name(), self.size)
+    }
+}
+
+impl Workload {
+    /// The messages of a case, always the same.
+    pub fn new(case: Case) -> Self {
+        let Case { task, kind, size, takeover } = case;
+        let count = match task {
+            Task::Decode => READ / frames::len(size, true),
+            Task::EncodeServer | Task::EncodeClient => (READ / size).min(BURST),
+            Task::Deflate | Task::Inflate => BURST,
+        };
+        let payloads: Vec<Bytes> = (0..count.max(1)).map(|index| payload(kind, size, index).into()).collect();
         let input = match task {
+            Task::Decode => masked(kind, &payloads, false),
             Task::Inflate => {
                 let mut deflate = crate::floor::Deflater::new(takeover);
                 let compressed: Vec<Bytes> =
                     payloads.iter().map(|payload| deflate.compress(payload).to_vec().into()).collect();
                 masked(kind, &compressed, true)
             }
-            _ => Bytes::new(),
+            Task::EncodeServer | Task::EncodeClient | Task::Deflate => Bytes::new(),
         };
-        Self { task, kind, size, takeover, payloads, input }
-    }
-
-    /// Whether the messages are text.
-    pub fn is_text(&self) -> bool {
-        self.kind != Kind::Binary
-    }
-
-    /// Its name, for people and for filters.
-    pub fn name(&self) -> String {
-        let (task, kind) = (self.task.name(), self.kind.name());
-        let takeover = if self.takeover == Takeover::None { " no-takeover" } else { "" };
-        format!("{task} {kind} {}{takeover}", self.size)
+        Self { case, payloads, input }
     }
 
     /// Bytes that a sink needs for one burst; what can't be compressed grows a little.
@@ -129,7 +135,7 @@ impl Workload {
     /// How many bursts make one sample.
     pub fn repeats(&self) -> usize {
         let bytes = self.payloads.iter().map(|payload| payload.len() + 6).sum::<usize>();
-        match self.task {
+        match self.case.task {
             Task::Deflate | Task::Inflate => 1,
             _ => (SAMPLE / bytes).max(1),
         }

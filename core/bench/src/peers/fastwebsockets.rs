@@ -11,10 +11,10 @@ const NAME: &str = "fastwebsockets";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let wire = Wire::new(workload.input.clone(), workload.capacity());
     let own = wire.clone();
-    let role = if workload.task == Task::EncodeClient { Role::Client } else { Role::Server };
+    let role = if workload.case.task == Task::EncodeClient { Role::Client } else { Role::Server };
     let mut socket = WebSocket::after_handshake(wire.clone(), role);
     let count = workload.payloads.len();
-    match workload.task {
+    match workload.case.task {
         Task::Decode => vec![Contender::peer(NAME, wire, move |tally| {
             own.rewind();
             ready(async {
@@ -27,7 +27,7 @@ pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
         })],
         Task::EncodeServer | Task::EncodeClient => {
             let payloads = workload.payloads.clone();
-            let text = workload.is_text();
+            let text = workload.case.is_text();
             vec![Contender::peer(NAME, wire, move |tally| {
                 own.rewind();
                 let payloads = payloads.clone();

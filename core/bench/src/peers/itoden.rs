@@ -17,7 +17,7 @@ const READ: usize = 64 << 10;
 
 /// Its ways of doing this workload.
 pub fn contenders(workload: &Workload) -> Vec<Contender> {
-    match workload.task {
+    match workload.case.task {
         Task::Decode => {
             let mut all = vec![decoder(workload, server(), "itoden-core", workload.input.len())];
             if workload.input.len() > READ {
@@ -26,12 +26,12 @@ pub fn contenders(workload: &Workload) -> Vec<Contender> {
             all
         }
         Task::Inflate => {
-            let (_, server) = compressing(workload.takeover, Arc::default());
+            let (_, server) = compressing(workload.case.takeover, Arc::default());
             vec![decoder(workload, server, "itoden-core", workload.input.len())]
         }
         Task::EncodeServer => vec![encoder(workload, server()), sharing(workload)],
         Task::EncodeClient => vec![encoder(workload, Connection::client(Arc::default(), keys()))],
-        Task::Deflate => vec![encoder(workload, compressing(workload.takeover, Arc::default()).1)],
+        Task::Deflate => vec![encoder(workload, compressing(workload.case.takeover, Arc::default()).1)],
     }
 }
 
@@ -95,8 +95,8 @@ fn encoder(workload: &Workload, mut connection: Connection) -> Contender {
     let own = wire.clone();
     let payloads = workload.payloads.clone();
     let texts: Vec<String> =
-        if workload.is_text() { workload.texts().map(str::to_owned).collect() } else { Vec::new() };
-    let text = workload.is_text();
+        if workload.case.is_text() { workload.texts().map(str::to_owned).collect() } else { Vec::new() };
+    let text = workload.case.is_text();
     Contender::new("itoden-core", Class::Itoden, Some(wire), move |tally| {
         own.rewind();
         if text {
@@ -113,7 +113,7 @@ fn sharing(workload: &Workload) -> Contender {
     let wire = Wire::new(Default::default(), workload.capacity());
     let own = wire.clone();
     let payloads = workload.payloads.clone();
-    let kind = if workload.is_text() { MessageKind::Text } else { MessageKind::Binary };
+    let kind = if workload.case.is_text() { MessageKind::Text } else { MessageKind::Binary };
     let mut connection = server();
     Contender::new("itoden-core, shared", Class::Itoden, Some(wire), move |tally| {
         own.rewind();

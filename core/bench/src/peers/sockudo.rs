@@ -16,10 +16,10 @@ const STREAM: &str = "sockudo-ws stream";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let config = Config::builder().idle_timeout(0).auto_ping(false).build();
     let wire = || Wire::new(workload.input.clone(), workload.capacity());
-    let role = if workload.task == Task::EncodeClient { Role::Client } else { Role::Server };
-    let deflate = deflate(workload.takeover);
+    let role = if workload.case.task == Task::EncodeClient { Role::Client } else { Role::Server };
+    let deflate = deflate(workload.case.takeover);
     let (frame, message) = (config.max_frame_size, config.max_message_size);
-    match workload.task {
+    match workload.case.task {
         Task::Decode => {
             let mut protocol = Protocol::new(role, frame, message);
             let stream = wire();
@@ -136,7 +136,7 @@ where
 }
 
 fn messages(workload: &Workload) -> Vec<Message> {
-    let message = if workload.is_text() { Message::Text } else { Message::Binary };
+    let message = if workload.case.is_text() { Message::Text } else { Message::Binary };
     workload.payloads.iter().cloned().map(message).collect()
 }
 

@@ -14,10 +14,10 @@ const NAME: &str = "tokio-tungstenite";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let wire = Wire::new(workload.input.clone(), workload.capacity());
     let own = wire.clone();
-    let role = if workload.task == Task::EncodeClient { Role::Client } else { Role::Server };
+    let role = if workload.case.task == Task::EncodeClient { Role::Client } else { Role::Server };
     let mut socket = ready(WebSocketStream::from_raw_socket(wire.clone(), role, None));
     let count = workload.payloads.len();
-    match workload.task {
+    match workload.case.task {
         Task::Decode => vec![Contender::peer(NAME, wire, move |tally| {
             own.rewind();
             ready(async {

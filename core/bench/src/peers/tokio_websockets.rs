@@ -12,12 +12,12 @@ const NAME: &str = "tokio-websockets";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let wire = Wire::new(workload.input.clone(), workload.capacity());
     let own = wire.clone();
-    let mut socket = match workload.task {
+    let mut socket = match workload.case.task {
         Task::EncodeClient => ClientBuilder::new().take_over(wire.clone()),
         _ => ServerBuilder::new().serve(wire.clone()),
     };
     let count = workload.payloads.len();
-    match workload.task {
+    match workload.case.task {
         Task::Decode => vec![Contender::peer(NAME, wire, move |tally| {
             own.rewind();
             ready(async {
@@ -29,7 +29,7 @@ pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
         })],
         Task::EncodeServer | Task::EncodeClient => {
             let payloads = workload.payloads.clone();
-            let text = workload.is_text();
+            let text = workload.case.is_text();
             vec![Contender::peer(NAME, wire, move |tally| {
                 own.rewind();
                 ready(async {

@@ -13,10 +13,10 @@ const NAME: &str = "tungstenite";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let wire = Wire::new(workload.input.clone(), workload.capacity());
     let own = wire.clone();
-    let role = if workload.task == Task::EncodeClient { Role::Client } else { Role::Server };
+    let role = if workload.case.task == Task::EncodeClient { Role::Client } else { Role::Server };
     let mut socket = WebSocket::from_raw_socket(wire.clone(), role, Some(WebSocketConfig::default()));
     let count = workload.payloads.len();
-    match workload.task {
+    match workload.case.task {
         Task::Decode => vec![Contender::peer(NAME, wire, move |tally| {
             own.rewind();
             for _ in 0..count {
@@ -41,7 +41,7 @@ pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
 
 /// The payloads, shared: cloning a message raises a reference count.
 pub(super) fn messages(workload: &Workload) -> Vec<Message> {
-    if workload.is_text() {
+    if workload.case.is_text() {
         workload.texts().map(|text| Message::Text(text.into())).collect()
     } else {
         workload.payloads.iter().cloned().map(Message::Binary).collect()

@@ -12,13 +12,13 @@ const NAME: &str = "yawc";
 pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
     let wire = Wire::new(workload.input.clone(), workload.capacity());
     let own = wire.clone();
-    let role = if workload.task == Task::EncodeClient { Role::Client } else { Role::Server };
+    let role = if workload.case.task == Task::EncodeClient { Role::Client } else { Role::Server };
     // Text is not checked by default, and 1 MiB is refused.
     let options = Options::default().with_utf8().with_max_payload_read(16 << 20);
     let count = workload.payloads.len();
-    let socket = match workload.task {
+    let socket = match workload.case.task {
         Task::Deflate | Task::Inflate => {
-            let agreed = match workload.takeover {
+            let agreed = match workload.case.takeover {
                 Takeover::Context => "permessage-deflate",
                 Takeover::None => "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
             };
@@ -28,7 +28,7 @@ pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
         _ => WebSocket::from_stream(wire.clone(), role, options),
     };
     let mut socket = socket.expect("a socket");
-    match workload.task {
+    match workload.case.task {
         Task::Decode | Task::Inflate => vec![Contender::peer(NAME, wire, move |tally| {
             own.rewind();
             ready(async {
@@ -41,7 +41,7 @@ pub(super) fn contenders(workload: &Workload) -> Vec<Contender> {
         })],
         Task::EncodeServer | Task::EncodeClient | Task::Deflate => {
             let payloads = workload.payloads.clone();
-            let text = workload.is_text();
+            let text = workload.case.is_text();
             vec![Contender::peer(NAME, wire, move |tally| {
                 own.rewind();
                 ready(async {
