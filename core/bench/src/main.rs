@@ -46,8 +46,18 @@ fn run(arguments: &[&str]) -> Result<(), String> {
 fn list() {
     for case in Case::all() {
         let contenders = Contender::all(&Workload::new(case));
-        let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
-        println!("{}", serde_json::json!({ "workload": case.name(), "contenders": names }));
+        let contenders: Vec<_> = contenders
+            .iter()
+            .map(|contender| serde_json::json!({ "name": contender.name, "class": contender.class }))
+            .collect();
+        let line = serde_json::json!({
+            "workload": case.name(),
+            "task": case.task.name(),
+            "kind": case.kind.name(),
+            "size": case.size,
+            "contenders": contenders,
+        });
+        println!("{line}");
     }
 }
 
