@@ -108,7 +108,14 @@ function circumstances() {
 function write(workloads, plan) {
   mkdirSync(page, { recursive: true });
   const where = circumstances();
-  writeFileSync(join(page, 'core.json'), `${JSON.stringify({ ...where, plan, workloads }, null, 1)}\n`);
+  // One workload a line, and no digit that means nothing: so that a change can be read.
+  const round = (/** @type {number} */ value) => Number(value.toPrecision(4));
+  const lines = workloads.map(({ cells, ...workload }) => {
+    const rounded = cells.map((cell) => ({ ...cell, value: round(cell.value), low: round(cell.low), high: round(cell.high), wireBytes: round(cell.wireBytes) }));
+    return JSON.stringify({ ...workload, cells: rounded });
+  });
+  const head = JSON.stringify({ ...where, plan }).slice(0, -1);
+  writeFileSync(join(page, 'core.json'), `${head},"workloads":[\n${lines.join(',\n')}\n]}\n`);
   /** @type {string[]} */
   const charts = [];
   for (const [name, group] of grouped(workloads, ({ task, kind }) => `${task}-${kind}`)) {
@@ -157,7 +164,7 @@ await runMain(async () => {
     for (const table of tables(counted, 'instructions a message')) console.log(`\n${asText(table)}`);
     return;
   }
-  const [passes, rounds] = quick ? [1, 5] : [10, 50];
+  const [passes, rounds] = quick ? [1, 5] : [10, 100];
   const args = ['--passes', String(passes), '--rounds', String(rounds), ...filter.flatMap((word) => ['--filter', word])];
   const workloads = collect(await measure(args));
   for (const table of tables(workloads, 'ns a message')) console.log(`\n${asText(table)}`);

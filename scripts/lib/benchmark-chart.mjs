@@ -11,7 +11,7 @@ const right = 130;
 const barHeight = 14;
 const step = 18;
 const groupHead = 28;
-const top = 58;
+const top = 76;
 
 /** Readable on a light page and on a dark one; the classes are those of contenders. */
 const style = `
@@ -60,6 +60,7 @@ export function chart(title, workloads) {
   const text = (/** @type {number} */ at, /** @type {number} */ y, /** @type {string} */ content, /** @type {string} */ more = '') =>
     parts.push(`<text x="${at.toFixed(1)}" y="${y}"${more}>${escapeXml(content)}</text>`);
   text(12, 24, title, ' class="title"');
+  text(12, 42, 'Time a message, and how many times that of the floor; shorter is better. The axis is logarithmic.', ' class="quiet"');
   for (const times of ticks(most)) {
     parts.push(`<line class="grid" x1="${x(times).toFixed(1)}" x2="${x(times).toFixed(1)}" y1="${top - 8}" y2="${height - 8}"/>`);
     text(x(times), top - 14, times === 1 ? 'floor' : `${times}×`, ' class="quiet" text-anchor="middle"');

@@ -70,9 +70,6 @@ pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 64 << 10, 1 << 20];
 /// What one read brings at most, unless a single message is larger.
 const READ: usize = 64 << 10;
 
-/// How many bytes of payload make a sample, so that a clock tells it well.
-const SAMPLE: usize = 256 << 10;
-
 /// How many messages are sent before a flush, at most; and how many compressed ones are in one read.
 const BURST: usize = 64;
 
@@ -132,12 +129,13 @@ impl Workload {
         self.payloads.iter().map(|payload| frames::len(payload.len(), true) + 64).sum()
     }
 
-    /// How many bursts make one sample.
+    /// How many bursts make one sample: long enough for a clock, and short enough that few are interrupted.
     pub fn repeats(&self) -> usize {
-        let bytes = self.payloads.iter().map(|payload| payload.len() + 6).sum::<usize>();
+        let bytes: usize = self.payloads.iter().map(Bytes::len).sum();
         match self.case.task {
             Task::Deflate | Task::Inflate => 1,
-            _ => (SAMPLE / bytes).max(1),
+            _ if self.payloads.len() == 1 => (4 * READ / bytes).max(1),
+            _ => (READ / bytes).max(1),
         }
     }
 
