@@ -1,7 +1,7 @@
 // npm run format: formats what `npm run lint` wants formatted.
 
 import { runMain } from './lib/failure.mjs';
-import { venvPython } from './lib/paths.mjs';
+import { benchManifest, venvPython } from './lib/paths.mjs';
 import { venvEnvironment } from './lib/python.mjs';
 import { run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -9,6 +9,7 @@ import { setUp } from './lib/setup.mjs';
 await runMain(async () => {
   await setUp(['python']);
   await run('cargo', ['fmt', '--all']);
+  await run('cargo', ['fmt', '--manifest-path', benchManifest]);
   await run(venvPython, ['-m', 'ruff', 'check', '--fix', '.'], { env: venvEnvironment });
   await run(venvPython, ['-m', 'ruff', 'format', '.'], { env: venvEnvironment });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Failure, runMain } from './lib/failure.mjs';
 import { generate, snapshot, staleFiles } from './lib/generated.mjs';
 import { repository } from './lib/numbers.mjs';
-import { root, venvPython, workspaces } from './lib/paths.mjs';
+import { benchManifest, kept, root, venvPython, workspaces } from './lib/paths.mjs';
 import { venvEnvironment } from './lib/python.mjs';
 import { ask, run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -19,6 +19,9 @@ const program = (name, command, ...args) => ({ name, check: () => run(command, a
 
 /** @param {string} name @param {...string} args @returns {Lint} */
 const python = (name, ...args) => ({ name, check: () => run(venvPython, ['-m', ...args], { env: venvEnvironment }) });
+
+/** The benchmark is a workspace of its own, but needs no folder of its own for what is built. */
+const benchWorkspace = ['--locked', '--manifest-path', benchManifest, '--target-dir', process.env.CARGO_TARGET_DIR ?? kept];
 
 /** @param {string[]} problems */
 function none(problems) {
@@ -64,6 +67,8 @@ const lints = [
   // --locked here and in the walls also proves that Cargo.lock is up to date.
   program('clippy', 'cargo', 'clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings'),
   program('clippy without compression', 'cargo', 'clippy', '--locked', '-p', 'itoden-core', '--no-default-features', '--', '-D', 'warnings'),
+  program('rustfmt of the benchmark', 'cargo', 'fmt', '--manifest-path', benchManifest, '--check'),
+  program('clippy of the benchmark', 'cargo', 'clippy', ...benchWorkspace, '--all-targets', '--', '-D', 'warnings'),
   { name: 'docs of the crates', check: checkDocs },
   { name: 'walls between the crates', check: checkWalls },
   { name: 'scripts parse', check: checkScriptsParse },

@@ -1,5 +1,5 @@
 // The one version number. Its source is [workspace.package] in the root Cargo.toml; everything else repeats it:
-// the workspace's own dependencies and Cargo.lock, each package.json with the ranges between our npm packages, and
+// the workspace's own dependencies and Cargo.lock, the Cargo.lock of each workspace beside it, each package.json with the ranges between our npm packages, and
 // package-lock.json. pyproject.toml doesn't: maturin takes the number from Cargo.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -35,6 +35,15 @@ export function repository(root) {
     const members = /^members = \[([^\]]*)\]/m.exec(text('Cargo.toml'))?.[1] ?? '';
     return [...members.matchAll(/"([^"]+)"/g)].map(([, folder]) => join(folder, 'Cargo.toml'));
   };
+
+  /** Cargo.lock, and those of the workspaces that lie in this tree but are none of this one: they lock our crates too. */
+  const locks = () => {
+    const excluded = /^exclude = \[([^\]]*)\]/m.exec(text('Cargo.toml'))?.[1] ?? '';
+    const beside = [...excluded.matchAll(/"([^"]+)"/g)].map(([, folder]) => join(folder, 'Cargo.lock'));
+    return ['Cargo.lock', ...beside.filter((path) => existsSync(join(root, path)))];
+  };
+  /** The crates that have the number. */
+  const ourCrates = () => new Set([...text('Cargo.lock').matchAll(ownLocked)].map(([, , name]) => name));
 
   /** The number that all others have to equal. */
   function version() {
@@ -105,7 +114,10 @@ export function repository(root) {
         .replace(workspaceVersion, (_all, before, _old, after) => before + wanted + after)
         .replace(pathDependency, (_all, name, before, _old, after) => name + before + wanted + after),
     );
-    write('Cargo.lock', text('Cargo.lock').replace(ownLocked, (_all, before, _name, _old, after) => before + wanted + after));
+    const ours = ourCrates();
+    for (const path of locks()) {
+      write(path, text(path).replace(ownLocked, (all, before, name, _old, after) => (ours.has(name) ? before + wanted + after : all)));
+    }
     visitJson((_path, places) => places.forEach(([, , write]) => write(wanted)));
   }
 
@@ -122,7 +134,10 @@ export function repository(root) {
     for (const path of crates()) {
       if (!/^version\.workspace = true$/m.test(text(path))) problems.push(`${path} does not say \`version.workspace = true\`.`);
     }
-    for (const [, , name, value] of text('Cargo.lock').matchAll(ownLocked)) compare('Cargo.lock', name, value);
+    const ours = ourCrates();
+    for (const path of locks()) {
+      for (const [, , name, value] of text(path).matchAll(ownLocked)) if (ours.has(name)) compare(path, name, value);
+    }
     visitJson((path, places) => places.forEach(([what, value]) => compare(path, what, value)));
     const project = /^\[project\]\n([^]*?)(?=^\[|(?![^]))/m.exec(text('pyproject.toml'))?.[1] ?? '';
     if (!/^dynamic = \[[^\]]*"version"/m.test(project) || /^version\s*=/m.test(project)) {

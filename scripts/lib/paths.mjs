@@ -14,3 +14,6 @@ export const kept = join(root, 'target');
 
 /** The npm workspaces of the root package.json. */
 export const workspaces = ['bindings-node', 'bindings-wasm', 'examples/chat', 'tests'];
+
+/** The benchmark of the core: a cargo workspace of its own, with a lockfile of its own. */
+export const benchManifest = join(root, 'core', 'bench', 'Cargo.toml');

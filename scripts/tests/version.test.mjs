@@ -133,3 +133,14 @@ test('a lost file is told in one sentence', () => {
   rmSync(join(root, 'Cargo.lock'));
   assert.throws(() => repository(root).check(), new Failure("Cargo.lock is missing, so its version number can't be read."));
 });
+
+test('a workspace beside ours locks our crates by the number, and has one of its own', () => {
+  put('Cargo.toml', get('Cargo.toml').replace('members =', 'exclude = ["core/bench", "core/none"]\nmembers ='));
+  const locked = (/** @type {string} */ number) =>
+    `[[package]]\nname = "bench"\nversion = "0.0.0"\n\n[[package]]\nname = "itoden-core"\nversion = "${number}"\n`;
+  put('core/bench/Cargo.lock', locked('0.0.9'));
+  assert.deepEqual(repository(root).check(), ['core/bench/Cargo.lock: itoden-core is 0.0.9, but Cargo.toml says 0.1.0.']);
+  repository(root).set('1.2.3');
+  assert.equal(get('core/bench/Cargo.lock'), locked('1.2.3'));
+  assert.deepEqual(repository(root).check(), []);
+});

@@ -1,0 +1,134 @@
+//! itoden-core: `Connection`, driven as a driver does.
+
+use std::sync::Arc;
+
+use itoden_core::deflate::DeflateConfig;
+use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
+use itoden_core::mask::BufferedMaskKeys;
+use itoden_core::{Config, Connection, Event, MaskKeys, Message, MessageKind, Timestamp, Transmit};
+
+use crate::contender::{Class, Contender};
+use crate::tally::Tally;
+use crate::wire::Wire;
+use crate::workload::{Takeover, Task, Workload};
+
+/// What drivers read at a time if they have one buffer for all connections.
+const READ: usize = 64 << 10;
+
+/// Its ways of doing this workload.
+pub fn contenders(workload: &Workload) -> Vec<Contender> {
+    match workload.case.task {
+        Task::Decode => {
+            let mut all = vec![decoder(workload, server(), "itoden-core", workload.input.len())];
+            if workload.input.len() > READ {
+                all.push(decoder(workload, server(), "itoden-core, 64 KiB reads", READ));
+            }
+            all
+        }
+        Task::Inflate => {
+            let (_, server) = compressing(workload.case.takeover, Arc::default());
+            vec![decoder(workload, server, "itoden-core", workload.input.len())]
+        }
+        Task::EncodeServer => vec![encoder(workload, server()), sharing(workload)],
+        Task::EncodeClient => vec![encoder(workload, Connection::client(Arc::default(), keys()))],
+        Task::Deflate => vec![encoder(workload, compressing(workload.case.takeover, Arc::default()).1)],
+    }
+}
+
+fn server() -> Connection {
+    Connection::server(Arc::default())
+}
+
+fn keys() -> Box<dyn MaskKeys + Send> {
+    Box::new(BufferedMaskKeys::new(|bytes: &mut [u8]| getrandom::fill(bytes).expect("the system has random bytes")))
+}
+
+/// A client and a server that have agreed on compression, whatever a message's length.
+pub fn compressing(takeover: Takeover, config: Arc<Config>) -> (Connection, Connection) {
+    let none = takeover == Takeover::None;
+    let deflate = DeflateConfig {
+        server_no_context_takeover: none,
+        client_no_context_takeover: none,
+        threshold: 0,
+        ..DeflateConfig::default()
+    };
+    let config = Arc::new(Config { deflate: Some(deflate.clone()), ..Config::clone(&config) });
+    let request = ClientRequest {
+        host: "localhost".into(),
+        target: "/".into(),
+        subprotocols: Vec::new(),
+        deflate: Some(deflate),
+        headers: Headers::new(),
+    };
+    let (mut asking, bytes) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).expect("a request");
+    let (upgrade, _) =
+        ServerHandshake::new(HeadLimits::default()).handle_bytes(&bytes).expect("an upgrade").expect("a whole request");
+    let accepted = upgrade.accept(None, &Headers::new(), Arc::clone(&config)).expect("an answer");
+    let (response, _) = asking.handle_bytes(&accepted.response).expect("a response").expect("a whole response");
+    let client = asking.open(&response, config, keys()).expect("an open connection");
+    (client, accepted.connection)
+}
+
+/// Reads into one buffer, and is told of each message while it lies there.
+fn decoder(workload: &Workload, mut connection: Connection, name: &'static str, read: usize) -> Contender {
+    let input = workload.input.clone();
+    let mut buffer = vec![0; read];
+    Contender::new(name, Class::Itoden, None, move |tally| {
+        for chunk in input.chunks(read) {
+            let bytes = &mut buffer[..chunk.len()];
+            bytes.copy_from_slice(chunk);
+            let mut input = connection.handle_bytes(Timestamp::ZERO, bytes);
+            while let Some(event) = connection.poll_event(&mut input) {
+                match event {
+                    Event::Message(Message::Text(text)) => tally.message(true, text.as_bytes()),
+                    Event::Message(Message::Binary(bytes)) => tally.message(false, &bytes),
+                    other => panic!("only messages were sent, but {other:?} came"),
+                }
+            }
+        }
+    })
+}
+
+/// `send`: the payload is copied once, into the connection's output.
+fn encoder(workload: &Workload, mut connection: Connection) -> Contender {
+    let wire = Wire::new(Default::default(), workload.capacity());
+    let own = wire.clone();
+    let payloads = workload.payloads.clone();
+    let texts: Vec<String> =
+        if workload.case.is_text() { workload.texts().map(str::to_owned).collect() } else { Vec::new() };
+    let text = workload.case.is_text();
+    Contender::new("itoden-core", Class::Itoden, Some(wire), move |tally| {
+        own.rewind();
+        if text {
+            texts.iter().for_each(|text| connection.send(Message::text(text)).expect("an open connection"));
+        } else {
+            payloads.iter().for_each(|bytes| connection.send(Message::binary(bytes)).expect("an open connection"));
+        }
+        flush(&mut connection, &own, payloads.len(), tally);
+    })
+}
+
+/// `send_shared`: a large payload is queued by reference.
+fn sharing(workload: &Workload) -> Contender {
+    let wire = Wire::new(Default::default(), workload.capacity());
+    let own = wire.clone();
+    let payloads = workload.payloads.clone();
+    let kind = if workload.case.is_text() { MessageKind::Text } else { MessageKind::Binary };
+    let mut connection = server();
+    Contender::new("itoden-core, shared", Class::Itoden, Some(wire), move |tally| {
+        own.rewind();
+        for payload in &payloads {
+            connection.send_shared(kind, payload.clone()).expect("an open connection");
+        }
+        flush(&mut connection, &own, payloads.len(), tally);
+    })
+}
+
+#[inline]
+fn flush(connection: &mut Connection, wire: &Wire, messages: usize, tally: &mut Tally) {
+    while let Some(Transmit::Write(segments)) = connection.poll_transmit() {
+        let count = wire.put(segments.iter());
+        connection.transmitted(count);
+    }
+    tally.sent(messages, wire.written());
+}
