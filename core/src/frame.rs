@@ -5,6 +5,7 @@ use crate::header::{FrameHeader, HeaderRules, MAX_HEADER_LEN};
 use crate::input::Input;
 use crate::mask;
 use crate::message::MessageKind;
+use crate::raw;
 
 /// A part of a frame, as much of it as has arrived.
 ///
@@ -177,10 +178,5 @@ impl Decoder {
 #[inline]
 pub fn encode(mut header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
     header.payload_len = payload.len() as u64;
-    out.reserve(MAX_HEADER_LEN + payload.len());
-    header.write(out);
-    match header.masking_key {
-        Some(key) => mask::append(key, payload, out),
-        None => out.extend_from_slice(payload),
-    }
+    raw::append(header.to_bytes(), header.masking_key, payload, out);
 }

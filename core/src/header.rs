@@ -127,29 +127,24 @@ impl FrameHeader {
     /// Appends the header to `out`, its length in the minimal number of bytes.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut bytes = [0; MAX_HEADER_LEN];
-        bytes[0] = (u8::from(self.fin) << 7) | ((self.rsv & 0b111) << 4) | self.opcode.bits();
-        let mask_bit = u8::from(self.masking_key.is_some()) << 7;
-        let mut len = match self.payload_len {
-            length @ 0..=125 => {
-                bytes[1] = mask_bit | length as u8;
-                2
-            }
-            length @ 126..=0xffff => {
-                bytes[1] = mask_bit | 126;
-                bytes[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-                4
-            }
-            length => {
-                bytes[1] = mask_bit | 127;
-                bytes[2..10].copy_from_slice(&length.to_be_bytes());
-                10
-            }
-        };
-        if let Some(key) = self.masking_key {
-            bytes[len..len + 4].copy_from_slice(&key);
-            len += 4;
-        }
+        let (bytes, len) = self.to_bytes();
         out.extend_from_slice(&bytes[..len]);
+    }
+
+    /// The header, and how many of the bytes it has. It is put together in a register, where that costs least.
+    #[inline]
+    pub(crate) fn to_bytes(self) -> ([u8; 16], usize) {
+        let first = (u8::from(self.fin) << 7) | ((self.rsv & 0b111) << 4) | self.opcode.bits();
+        let mask_bit = u8::from(self.masking_key.is_some()) << 7;
+        let (length, extended, len) = match self.payload_len {
+            length @ 0..=125 => (length as u8, 0, 2),
+            length @ 126..=0xffff => (126, u64::from((length as u16).swap_bytes()), 4),
+            length => (127, length.swap_bytes(), 10),
+        };
+        let start = u128::from(first) | u128::from(mask_bit | length) << 8 | u128::from(extended) << 16;
+        match self.masking_key {
+            None => (start.to_le_bytes(), len),
+            Some(key) => ((start | u128::from(u32::from_le_bytes(key)) << (8 * len)).to_le_bytes(), len + 4),
+        }
     }
 }

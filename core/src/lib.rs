@@ -15,7 +15,7 @@
 //!
 //! Apart from these, [`handshake`] opens a connection (§4): HTTP bytes or header lists in; a [`Connection`], a refusal
 //! or "more" out. A `Connection` exists only once it is open.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod close;
 pub mod config;
@@ -32,6 +32,7 @@ pub mod mask;
 pub mod message;
 pub mod opcode;
 pub mod output;
+mod raw;
 mod state;
 pub mod time;
 pub mod utf8;

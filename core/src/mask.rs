@@ -1,5 +1,7 @@
 //! Masking (RFC 6455 §5.3): payload byte `i` is XORed with byte `i mod 4` of the masking key.
 
+use crate::raw;
+
 /// Where masking keys come from.
 ///
 /// "The masking key is a 32-bit value chosen at random by the client. [...] The masking key needs to be unpredictable;
@@ -43,48 +45,60 @@ impl<F: FnMut(&mut [u8])> MaskKeys for BufferedMaskKeys<F> {
     }
 }
 
+/// From this length on a look at what the processor can do costs less than it brings.
+const LONG: usize = 256;
+
 /// Masks or unmasks `bytes` in place: XOR is its own inverse.
 ///
 /// `offset` is the position of `bytes[0]` in the payload, so that a payload can be unmasked as its pieces arrive.
 #[inline]
 pub fn apply(key: [u8; 4], offset: u64, bytes: &mut [u8]) {
-    let key = rotated(key, offset);
-    let word = u32::from_ne_bytes(key);
-    // Whole 16-byte steps, four words each, which compile to vector instructions where there are any; then the rest.
-    let (steps, rest) = bytes.as_chunks_mut::<16>();
-    for step in steps {
-        xor_words(step, word);
-    }
-    let tail = xor_words(rest, word);
-    for (byte, key) in tail.iter_mut().zip(key) {
-        *byte ^= key;
-    }
-}
-
-/// XORs each four bytes; the up to three behind them are left, and returned.
-#[inline(always)]
-fn xor_words(bytes: &mut [u8], word: u32) -> &mut [u8] {
-    let (words, tail) = bytes.as_chunks_mut::<4>();
-    for chunk in words {
-        *chunk = (u32::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
-    }
-    tail
+    let key = rotated(key, offset as usize);
+    if bytes.len() < LONG { apply_in_steps(key, bytes) } else { raw::apply_long(key, bytes) }
 }
 
 /// Appends `payload`, masked, to `out`.
+#[inline]
 pub fn append(key: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
-    out.reserve(payload.len());
-    // In steps that stay in the first-level cache between the copy and the XOR; 4096 is a multiple of the key's period.
-    for chunk in payload.chunks(4096) {
-        let start = out.len();
-        out.extend_from_slice(chunk);
-        apply(key, 0, &mut out[start..]);
+    raw::append(([0; 16], 0), Some(key), payload, out);
+}
+
+/// In steps of at most 16 bytes, which are words of the key and compile to vector instructions where there are any.
+#[inline(always)]
+pub(crate) fn apply_in_steps(key: [u8; 4], bytes: &mut [u8]) {
+    match bytes.len() {
+        16.. => apply_overlapping::<16>(key, bytes),
+        8.. => apply_overlapping::<8>(key, bytes),
+        4.. => apply_overlapping::<4>(key, bytes),
+        _ => bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key),
     }
 }
 
+/// In steps of `N` bytes. The last ends with the payload, and overlaps the one before it: it is made of the bytes that
+/// were there before.
+#[inline(always)]
+fn apply_overlapping<const N: usize>(key: [u8; 4], bytes: &mut [u8]) {
+    let last = bytes.last_chunk::<N>().map(|last| xor(rotated(key, bytes.len() - N), *last));
+    for step in bytes.as_chunks_mut::<N>().0 {
+        *step = xor(key, *step);
+    }
+    if let (Some(step), Some(last)) = (bytes.last_chunk_mut::<N>(), last) {
+        *step = last;
+    }
+}
+
+/// `bytes`, a multiple of four, with the key over each four.
+#[inline(always)]
+pub(crate) fn xor<const N: usize>(key: [u8; 4], mut bytes: [u8; N]) -> [u8; N] {
+    for word in bytes.as_chunks_mut::<4>().0 {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    bytes
+}
+
 /// The key as it meets a byte at `offset`.
-#[inline]
-fn rotated(mut key: [u8; 4], offset: u64) -> [u8; 4] {
-    key.rotate_left((offset % 4) as usize);
-    key
+#[inline(always)]
+pub(crate) const fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
+    // As a number, since bytes in an array are rotated by calls of memmove.
+    u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }

@@ -75,6 +75,9 @@ impl Output {
     /// Queues a frame, copying its payload.
     #[inline]
     pub(crate) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare::take();
+        }
         frame::encode(header, payload, &mut self.bytes);
         self.count(header, payload.len());
     }
@@ -83,6 +86,9 @@ impl Output {
     pub(crate) fn push_shared(&mut self, mut header: FrameHeader, payload: Bytes) {
         if payload.len() < SHARE_THRESHOLD || header.masking_key.is_some() {
             return self.push(header, &payload);
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare::take();
         }
         header.payload_len = payload.len() as u64;
         header.write(&mut self.bytes);
@@ -103,8 +109,9 @@ impl Output {
         Segments { output: self }
     }
 
+    /// A connection at rest owns no buffer.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new();
+        spare::keep(std::mem::replace(self, Self::new()).bytes);
     }
 
     /// The next `count` bytes are written.
@@ -112,7 +119,6 @@ impl Output {
         let len = self.segments().len();
         assert!(count <= len, "{count} bytes are said to be written, but only {len} were to be");
         if count == len {
-            // A connection at rest owns no buffer.
             return self.clear();
         }
         let mut written = self.front_written + count;
@@ -148,6 +154,29 @@ impl Output {
                 *position -= self.front;
             }
             self.front = 0;
+        }
+    }
+}
+
+/// One buffer for all connections of a thread that have nothing to write: whoever has takes it, grown as it is.
+mod spare {
+    use std::cell::Cell;
+
+    /// A larger buffer is freed.
+    const MAX_CAPACITY: usize = 64 << 10;
+
+    thread_local! {
+        static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+
+    pub(super) fn take() -> Vec<u8> {
+        SPARE.try_with(Cell::take).unwrap_or_default()
+    }
+
+    pub(super) fn keep(mut buffer: Vec<u8>) {
+        if (1..=MAX_CAPACITY).contains(&buffer.capacity()) {
+            buffer.clear();
+            let _ = SPARE.try_with(|spare| spare.set(buffer));
         }
     }
 }

@@ -200,9 +200,16 @@ impl Connection {
     /// Queues a frame of a message. RSV1 marks the first frame of a compressed message (RFC 7692 §6.1).
     #[inline]
     fn push_data(&mut self, opcode: Opcode, fin: bool, rsv1: bool, compressed: bool, payload: &[u8]) {
-        let Some(deflate) = self.deflate.as_mut().filter(|_| compressed) else {
-            return self.push_frame(opcode, fin, payload);
-        };
+        if compressed {
+            self.push_compressed(opcode, fin, rsv1, payload)
+        } else {
+            self.push_frame(opcode, fin, payload)
+        }
+    }
+
+    #[inline(never)]
+    fn push_compressed(&mut self, opcode: Opcode, fin: bool, rsv1: bool, payload: &[u8]) {
+        let Some(deflate) = &mut self.deflate else { return };
         let mut smaller = Vec::new();
         deflate.compress(payload, fin, &mut smaller);
         if self.state.write_failed() {

@@ -1,0 +1,126 @@
+//! The only unsafe code of the core, for two things that safe code can't do: use the vector instructions that a processor
+//! turns out to have, and fill the spare capacity of a buffer without clearing it first. Without it the masking of 64 KiB
+//! takes twice the time, and so does the queueing of a small frame.
+//!
+//! `tests/mask.rs` compares all of it with a naive twin, at every length and alignment; `npm run miri` runs that in Miri.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+
+use crate::mask::{apply_in_steps, rotated, xor};
+
+/// From this length on `memcpy` is worth its call.
+const LONG: usize = 256;
+
+/// Masks a long payload in place.
+pub(crate) fn apply_long(key: [u8; 4], bytes: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, which is all that the function asks for.
+        return unsafe { avx2::apply(key, bytes) };
+    }
+    apply_in_steps(key, bytes);
+}
+
+/// Writes `from`, masked, to `to`, which is as long.
+#[inline(always)]
+fn copy_in_steps(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    match from.len() {
+        16.. => copy_overlapping::<16>(key, from, to),
+        8.. => copy_overlapping::<8>(key, from, to),
+        4.. => copy_overlapping::<4>(key, from, to),
+        _ => from.iter().zip(key).zip(to).for_each(|((from, key), to)| _ = to.write(from ^ key)),
+    }
+}
+
+/// In steps of `N` bytes, of which the last ends with the payload and overlaps the one before it.
+#[inline(always)]
+fn copy_overlapping<const N: usize>(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    for (from, to) in from.as_chunks::<N>().0.iter().zip(to.as_chunks_mut::<N>().0) {
+        put(to, xor(key, *from));
+    }
+    if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
+        put(to, xor(rotated(key, from.len() - N), *last));
+    }
+}
+
+#[inline(always)]
+fn put<const N: usize>(to: &mut [MaybeUninit<u8>; N], bytes: [u8; N]) {
+    // SAFETY: both types have the same layout, and the reference is to memory that may be written.
+    unsafe { (&raw mut *to).cast::<[u8; N]>().write(bytes) };
+}
+
+/// Writes a long payload, masked, to `to`, which is as long.
+fn copy_long(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, which is all that the function asks for.
+        return unsafe { avx2::copy(key, from, to) };
+    }
+    copy_in_steps(key, from, to);
+}
+
+/// Appends the first `len` bytes of `head`, and `payload`, masked if there is a key.
+#[inline]
+pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(16 + payload.len());
+    let spare = out.spare_capacity_mut();
+    if let Some(to) = spare.first_chunk_mut() {
+        put(to, head);
+    }
+    let target = &mut spare[len..len + payload.len()];
+    match key {
+        _ if payload.len() < LONG => copy_in_steps(key.unwrap_or_default(), payload, target),
+        Some(key) => copy_long(key, payload, target),
+        None => {
+            // SAFETY: `u8` and `MaybeUninit<u8>` have the same layout, and what is initialised may be read as if it
+            // might not be.
+            let payload = unsafe { &*(&raw const *payload as *const [MaybeUninit<u8>]) };
+            target.copy_from_slice(payload);
+        }
+    }
+    debug_assert!(len <= 16);
+    let end = out.len() + len + payload.len();
+    // SAFETY: `target` ends there, so it lies within the capacity. What lies before `target` was written by the head, or
+    // before this call, since no header is longer than the 16 bytes of the array; `target` was written just now, because
+    // each of the three copies writes all of what it is given.
+    unsafe { out.set_len(end) };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::mem::MaybeUninit;
+
+    use super::{copy_in_steps, put};
+    use crate::mask::{apply_in_steps, rotated, xor};
+
+    /// Four stores of 32 bytes a step, aligned.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn apply(key: [u8; 4], bytes: &mut [u8]) {
+        let start = bytes.as_ptr().align_offset(32).min(bytes.len());
+        let (start, bytes) = bytes.split_at_mut(start);
+        apply_in_steps(key, start);
+        let key = rotated(key, start.len());
+        let (steps, rest) = bytes.as_chunks_mut::<128>();
+        for step in steps {
+            for word in step.as_chunks_mut::<4>().0 {
+                *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+            }
+        }
+        apply_in_steps(key, rest);
+    }
+
+    /// Four stores of 32 bytes a step, aligned.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn copy(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
+        let start = to.as_ptr().align_offset(32).min(to.len());
+        let ((from_start, from), (to_start, to)) = (from.split_at(start), to.split_at_mut(start));
+        copy_in_steps(key, from_start, to_start);
+        let key = rotated(key, start);
+        let ((steps, from), (to_steps, to)) = (from.as_chunks::<128>(), to.as_chunks_mut::<128>());
+        for (from, to) in steps.iter().zip(to_steps) {
+            put(to, xor(key, *from));
+        }
+        copy_in_steps(key, from, to);
+    }
+}
