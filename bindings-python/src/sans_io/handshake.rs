@@ -70,7 +70,7 @@ impl ClientHandshake {
             ClientRequest { host, target, subprotocols, deflate: None, headers: headers_from_python(headers) };
         let (state, request) = handshake::ClientHandshake::new(request, nonce, HeadLimits::default())
             .map_err(|error| handshake_error(py, &error))?;
-        Ok(Self { state: Mutex::new(Some(state)), request })
+        Ok(Self { state: Mutex::new(Some(state)), request: request.to_bytes() })
     }
 
     /// The bytes of the request.
@@ -158,6 +158,7 @@ impl ServerHandshake {
             return Err(errors::raise(py, "InvalidState", "there is no request to accept"));
         };
         let accepted = upgrade.accept(subprotocol, &headers_from_python(headers), Arc::new(Config::default()));
-        Ok(PyBytes::new(py, &accepted.map_err(|error| handshake_error(py, &error))?.response))
+        let response = accepted.map_err(|error| handshake_error(py, &error))?.response;
+        Ok(PyBytes::new(py, &response.to_bytes()))
     }
 }
