@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use itoden_core::Config;
-use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, server};
+use itoden_core::{Config, HandshakeError};
+use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, WebSocketUri, server};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
@@ -25,6 +25,22 @@ pub(crate) type Request = (String, String, Fields);
 pub(crate) fn request_to_python(upgrade: &Upgrade) -> Request {
     let head = upgrade.request();
     (head.method.clone(), head.target.clone(), headers_to_python(&head.headers))
+}
+
+/// The parts of a URI: whether it is secure, host, port, the value of Host, the resource name, and what stands before an `@`.
+type UriParts = (bool, String, u16, String, String, Option<String>);
+
+/// Takes a WebSocket URI in ASCII apart (§3). Raises `InvalidURI`.
+#[pyfunction]
+pub(crate) fn parse_uri(py: Python<'_>, uri: &str) -> PyResult<UriParts> {
+    match WebSocketUri::parse(uri) {
+        Ok(parts) => {
+            let authority = parts.authority();
+            Ok((parts.secure, parts.host, parts.port, authority, parts.resource_name, parts.userinfo))
+        }
+        Err(HandshakeError::InvalidUri { what, .. }) => Err(errors::invalid_uri(py, uri, what)),
+        Err(error) => Err(handshake_error(py, &error)),
+    }
 }
 
 /// The client's side (§4.1): `request` is what to write, `receive_data()` takes the answer.
