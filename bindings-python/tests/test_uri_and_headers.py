@@ -25,9 +25,7 @@ from itoden.uri import WebSocketURI, parse_uri
         ),
         (
             "ws://müller.example:81/ü",
-            WebSocketURI(
-                False, "xn--mller-kva.example", 81, "xn--mller-kva.example:81", "/%C3%BC", None
-            ),
+            WebSocketURI(False, "xn--mller-kva.example", 81, "xn--mller-kva.example:81", "/%C3%BC", None),
         ),
         (
             "ws://localhost/a<b>?c={d}",

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use itoden_core::{Config, HandshakeError};
 use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, WebSocketUri, server};
+use itoden_core::{Config, HandshakeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
