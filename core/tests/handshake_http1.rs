@@ -139,6 +139,14 @@ fn no_control_character_but_a_tab_passes() {
 }
 
 #[test]
+fn what_no_head_can_have_is_refused_before_the_head_ends() {
+    for bytes in [&b"GET / HTTP/1.1\r\nX: a\rb"[..], b"GET / HTTP/1.1\r\r", b"\n", b"GET / HTTP/1.1\n", b"\0", b"a\x7f"]
+    {
+        assert_eq!(serve(bytes).unwrap_err().name(), "invalid_head", "{bytes:?}");
+    }
+}
+
+#[test]
 fn all_bytes_outside_ascii_reach_the_peer_as_they_are() {
     let value: String = (0x80..=0xff).map(|byte: u8| char::from(byte)).collect();
     let mut asked = request();
