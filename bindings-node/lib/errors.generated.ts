@@ -42,14 +42,20 @@ export const errorTable = {
   head_too_large: { fault: 'handshake', status: 431, section: 'RFC 6455 §10.4' },
   /** The head of a request or response has at most max_headers header fields. */
   too_many_headers: { fault: 'handshake', status: 431, section: 'RFC 6455 §10.4' },
+  /** The request line ends within max_head_size bytes. */
+  target_too_long: { fault: 'handshake', status: 414, section: 'RFC 9112 §3' },
   /** The head of a request or response is HTTP/1.1. */
   invalid_head: { fault: 'handshake', status: 400, section: 'RFC 9112 §2' },
-  /** The method of the request is GET. */
+  /** The method of the request is GET, and over HTTP/2 CONNECT. */
   invalid_method: { fault: 'handshake', status: 405, section: 'RFC 6455 §4.1' },
   /** The HTTP version is at least 1.1. */
   invalid_http_version: { fault: 'handshake', status: 505, section: 'RFC 6455 §4.1' },
-  /** The request target is a path or an absolute http(s) URI, without a fragment. */
+  /** The request target is a path or an absolute http(s) URI, in ASCII and without a fragment. */
   invalid_target: { fault: 'handshake', status: 400, section: 'RFC 6455 §4.2.1' },
+  /** A header list of HTTP/2 has known pseudo-header fields first, then fields in lower case that are not specific to a connection. */
+  invalid_header_list: { fault: 'handshake', status: 400, section: 'RFC 9113 §8.2' },
+  /** The :protocol of an extended CONNECT is websocket. */
+  unsupported_protocol: { fault: 'handshake', status: 501, section: 'RFC 8441 §5' },
   /** A required header field is present. */
   missing_header: { fault: 'handshake', status: 400, section: 'RFC 6455 §4.2' },
   /** A header field that may appear once appears once. */
@@ -62,7 +68,7 @@ export const errorTable = {
   unsupported_version: { fault: 'handshake', status: 426, section: 'RFC 6455 §4.4' },
   /** The request of the opening handshake has no body. */
   unexpected_body: { fault: 'handshake', status: 400, section: 'RFC 6455 §4.1' },
-  /** The server answers 101. */
+  /** The server answers 101, and over HTTP/2 2xx. */
   unexpected_status: { fault: 'handshake', status: 0, section: 'RFC 6455 §4.1' },
   /** The response upgrades to websocket. */
   not_upgraded: { fault: 'handshake', status: 0, section: 'RFC 6455 §4.1' },
@@ -76,6 +82,10 @@ export const errorTable = {
   unoffered_subprotocol: { fault: 'handshake', status: 0, section: 'RFC 6455 §4.1' },
   /** What the caller puts into the handshake is allowed there. */
   invalid_option: { fault: 'handshake', status: 0, section: 'RFC 6455 §4' },
+  /** A WebSocket URI has the scheme ws or wss, a host and no fragment. */
+  invalid_uri: { fault: 'handshake', status: 0, section: 'RFC 6455 §3' },
+  /** The opening handshake is done within open_timeout. */
+  open_timeout: { fault: 'handshake', status: 408, section: 'RFC 6455 §10.4' },
   /** The peer keeps the transport open until the handshake is done. */
   unexpected_eof: { fault: 'handshake', status: 0, section: 'RFC 6455 §4' },
   /** Nothing is sent after a Close frame. */

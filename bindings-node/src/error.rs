@@ -43,9 +43,11 @@ pub fn connect_json(error: &ConnectError) -> Value {
             if let Some(response) = response {
                 value["statusCode"] = response.status.into();
             }
+            if matches!(error, HandshakeError::OpenTimeout { .. }) {
+                value["timeout"] = true.into();
+            }
             value
         }
-        ConnectError::Timeout => json!({ "timeout": true, "message": error.to_string() }),
         other => json!({ "message": other.to_string() }),
     }
 }

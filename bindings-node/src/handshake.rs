@@ -1,9 +1,8 @@
 //! Opening handshakes over Node's `http`: header lists in and out, everything else is the core's.
 
 use itoden_core::HandshakeError;
-use itoden_core::handshake::http1::HeadReader;
 use itoden_core::handshake::{
-    ClientHandshake, ClientRequest, HeadLimits, Headers, RequestHead, ResponseHead, Upgrade, server,
+    ClientHandshake, ClientRequest, HeadLimits, Headers, HttpVersion, RequestHead, ResponseHead, Upgrade, server,
 };
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -26,9 +25,10 @@ pub fn headers(raw: Vec<String>) -> Headers {
 }
 
 /// The lines of a head, without the empty one at its end.
-pub fn lines(head: &[u8]) -> Vec<String> {
-    let text: String = head.iter().map(|&byte| char::from(byte)).collect();
-    text.trim_end().split("\r\n").map(str::to_owned).collect()
+fn lines(head: &ResponseHead) -> Vec<String> {
+    let first = format!("HTTP/1.1 {} {}", head.status, head.reason);
+    let fields = head.headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    std::iter::once(first).chain(fields).collect()
 }
 
 /// The bytes that refuse a request; the stream is to end behind them.
@@ -60,7 +60,8 @@ impl UpgradeRequest {
     /// Checks the request.
     #[napi(constructor)]
     pub fn new(method: String, target: String, minor_version: u8, raw_headers: Vec<String>) -> Self {
-        let head = RequestHead { method, target, minor_version, headers: headers(raw_headers) };
+        let version = HttpVersion::http1(minor_version);
+        let head = RequestHead { method, target, version, headers: headers(raw_headers) };
         Self { checked: Upgrade::from_head(head) }
     }
 
@@ -122,13 +123,10 @@ impl ClientUpgrade {
             None => drawn()?,
         };
         let request = ClientRequest { host, target, subprotocols, deflate: None, headers: headers(raw_headers) };
-        let thrown = |error| error::handshake(&error);
-        let (handshake, bytes) = ClientHandshake::new(request, nonce, HeadLimits::default()).map_err(thrown)?;
-        // Node writes the head by itself, so it needs the fields and not the bytes. Whatever the caller added is his own
-        // affair: no limit counts here.
-        let mut reader = HeadReader::new(HeadLimits { max_head_size: bytes.len() + 1, max_headers: bytes.len() });
-        reader.push(&bytes).map_err(thrown)?;
-        Ok(Self { handshake: Some(handshake), request: reader.request().map_err(thrown)? })
+        // Node writes the head by itself.
+        let made = ClientHandshake::new(request, nonce, HeadLimits::default());
+        let (handshake, request) = made.map_err(|error| error::handshake(&error))?;
+        Ok(Self { handshake: Some(handshake), request })
     }
 
     /// The fields of the request's head.
@@ -140,5 +138,6 @@ impl ClientUpgrade {
 
 /// The head of a response that Node's `http` has parsed.
 pub fn response_head(status: u16, minor_version: u8, raw_headers: Vec<String>) -> ResponseHead {
-    ResponseHead { status, reason: String::new(), minor_version, headers: headers(raw_headers) }
+    let version = HttpVersion::http1(minor_version);
+    ResponseHead { status, reason: String::new(), version, headers: headers(raw_headers) }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use itoden_core::handshake::server;
+use itoden_core::handshake::{HeadLimits, server};
 use itoden_core::{CloseCode, Config, Connection};
 use itoden_net::{ConnectOptions, ThreadMaskKeys, now};
 use napi::Env;
@@ -239,9 +239,11 @@ impl Hub {
         let options = ConnectOptions {
             subprotocols,
             headers: headers(raw_headers),
-            handshake_timeout: handshake_timeout.map(|limit| Duration::from_millis(limit.clamp(0.0, 1e12) as u64)),
+            head_limits: HeadLimits {
+                open_timeout: handshake_timeout.map(|limit| Duration::from_millis(limit.clamp(0.0, 1e12) as u64)),
+                ..HeadLimits::default()
+            },
             config: config.config.clone(),
-            ..ConnectOptions::default()
         };
         let id = self.inbox.number();
         match client::start(&self.inbox, id, url, options) {
@@ -341,7 +343,7 @@ impl Hub {
         let accepted = upgrade.accept(subprotocol.as_deref(), &headers(raw_headers), config.config.clone());
         let accepted = accepted.map_err(|error| error::handshake(&error))?;
         let id = self.add_stream(accepted.connection);
-        Ok(OpenedStream { id, subprotocol, response: Some(accepted.response.into()) })
+        Ok(OpenedStream { id, subprotocol, response: Some(accepted.response.to_bytes().into()) })
     }
 
     /// Checks a response that Node's `http` has parsed, and opens the connection.

@@ -16,6 +16,7 @@ __all__ = [
     "Settings",
     "__version__",
     "error_table",
+    "parse_uri",
     "response_bytes",
 ]
 
@@ -31,6 +32,7 @@ _Event = (
 )
 
 def error_table() -> list[tuple[str, str, int, str, str]]: ...
+def parse_uri(uri: str) -> tuple[bool, str, int, str, str, str | None]: ...
 def response_bytes(status: int, reason: str, headers: _Fields, body: bytes) -> bytes: ...
 
 @final

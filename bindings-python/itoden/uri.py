@@ -1,18 +1,22 @@
-"""WebSocket URIs (RFC 6455 §3)."""
+"""WebSocket URIs (RFC 6455 §3), and the IRIs that stand for them."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import ipaddress
+import re
 import urllib.parse
 
+from . import _native
 from .exceptions import InvalidURI
 
 __all__ = ["WebSocketURI", "parse_uri"]
 
 # RFC 3986 §2.2 and §2.3: what an IRI's path and query keep; everything else is percent-encoded.
 _KEPT = ":/?#[]@!$&'()*+,;=-._~%"
+
+_AUTHORITY = re.compile(r"([^:/?#]*://)([^/?#]*@)?([^/?#:]*)(.*)", re.DOTALL)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +27,7 @@ class WebSocketURI:
         secure: whether the scheme is `wss`.
         host: the host, an international name in its ASCII form, an IPv6 address without brackets.
         port: the port; 80 or 443 if the URI has none.
+        host_header: the value of Host: the host, and the port unless it is the scheme's own.
         resource_name: path and query: the request target.
         authorization: the value of Authorization that user and password make, or `None`.
     """
@@ -30,18 +35,13 @@ class WebSocketURI:
     secure: bool
     host: str
     port: int
+    host_header: str
     resource_name: str
     authorization: str | None
 
-    @property
-    def host_header(self) -> str:
-        """The value of Host: the host, and the port unless it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
-
 
 def parse_uri(uri: str) -> WebSocketURI:
-    """Takes a WebSocket URI apart.
+    """Takes a WebSocket URI or IRI apart.
 
     Raises:
         InvalidURI: if it is not one; the message says why.
@@ -49,53 +49,39 @@ def parse_uri(uri: str) -> WebSocketURI:
     if not isinstance(uri, str):
         raise TypeError(f"uri must be str, not {type(uri).__name__}")
     try:
-        parts = urllib.parse.urlsplit(uri)
-        port = parts.port
-        host = parts.hostname
-    except ValueError as error:
-        raise InvalidURI(uri, str(error)) from error
-    if parts.scheme not in ("ws", "wss"):
-        raise InvalidURI(uri, f"the scheme is {parts.scheme!r}, but ws or wss is needed")
-    if not host:
-        raise InvalidURI(uri, "the host is missing")
-    # "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used" (RFC 6455
-    # §3).
-    if "#" in uri:
-        raise InvalidURI(uri, "it has a fragment, which is not allowed")
-    if any(character <= " " or character == "\x7f" for character in uri):
-        raise InvalidURI(uri, "it has a space or a control character")
-    secure = parts.scheme == "wss"
-    if port is None:
-        port = 443 if secure else 80
-    resource = parts.path or "/"
-    if parts.query or uri.endswith("?"):
-        resource += "?" + parts.query
+        secure, host, port, host_header, resource_name, userinfo = _native.parse_uri(_ascii(uri))
+    except InvalidURI as error:
+        raise InvalidURI(uri, error.msg) from error
     return WebSocketURI(
         secure=secure,
-        host=_ascii_host(uri, host),
+        host=host,
         port=port,
-        resource_name=urllib.parse.quote(resource, safe=_KEPT),
-        authorization=_authorization(uri, parts),
+        host_header=host_header,
+        resource_name=urllib.parse.quote(resource_name, safe=_KEPT),
+        authorization=None if userinfo is None else _authorization(uri, userinfo),
     )
 
 
-def _ascii_host(uri: str, host: str) -> str:
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError as error:
-            raise InvalidURI(uri, f"{host!r} is not an IPv6 address") from error
-        return host
+def _ascii(uri: str) -> str:
+    """The URI that an IRI stands for (RFC 3987 §3.1), its host in ASCII."""
+    parts = None if uri.isascii() else _AUTHORITY.fullmatch(uri)
+    if parts is None:
+        return uri
+    scheme, userinfo, host, rest = parts.groups(default="")
     try:
-        return host if host.isascii() else host.encode("idna").decode()
+        host = host if host.isascii() else host.encode("idna").decode()
     except UnicodeError as error:
         raise InvalidURI(uri, f"the host {host!r} has no ASCII form") from error
+    return scheme + _escaped(userinfo) + host + _escaped(rest)
 
 
-def _authorization(uri: str, parts: urllib.parse.SplitResult) -> str | None:
-    if parts.username is None:
-        return None
-    if parts.password is None:
+def _escaped(text: str) -> str:
+    return _NOT_ASCII.sub(lambda found: urllib.parse.quote(found[0]), text)
+
+
+def _authorization(uri: str, userinfo: str) -> str:
+    user, colon, password = userinfo.partition(":")
+    if not colon:
         raise InvalidURI(uri, "it has a user, but no password")
-    user, password = urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password)
+    user, password = urllib.parse.unquote(user), urllib.parse.unquote(password)
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

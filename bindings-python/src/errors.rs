@@ -68,6 +68,14 @@ pub(crate) fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
     }
 }
 
+/// An `InvalidURI`, which is not an error of a handshake in the table of `websockets`.
+pub(crate) fn invalid_uri(py: Python<'_>, uri: &str, what: &str) -> PyErr {
+    match exceptions(py, "InvalidURI").and_then(|class| class.call1((uri, what))) {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
 /// How a connection ended, as `itoden.exceptions.connection_closed` wants it.
 pub(crate) struct Ended<'py> {
     pub(crate) received: Option<(u16, String)>,

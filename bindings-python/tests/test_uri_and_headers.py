@@ -11,17 +11,31 @@ from itoden.uri import WebSocketURI, parse_uri
 @pytest.mark.parametrize(
     ("uri", "parts"),
     [
-        ("ws://localhost", WebSocketURI(False, "localhost", 80, "/", None)),
-        ("wss://localhost/", WebSocketURI(True, "localhost", 443, "/", None)),
-        ("ws://localhost:8765/a?b=c", WebSocketURI(False, "localhost", 8765, "/a?b=c", None)),
-        ("WS://LocalHost/", WebSocketURI(False, "localhost", 80, "/", None)),
-        ("ws://[::1]:9/", WebSocketURI(False, "::1", 9, "/", None)),
+        ("ws://localhost", WebSocketURI(False, "localhost", 80, "localhost", "/", None)),
+        ("wss://localhost/", WebSocketURI(True, "localhost", 443, "localhost", "/", None)),
+        (
+            "ws://localhost:8765/a?b=c",
+            WebSocketURI(False, "localhost", 8765, "localhost:8765", "/a?b=c", None),
+        ),
+        ("WS://LocalHost/", WebSocketURI(False, "localhost", 80, "localhost", "/", None)),
+        ("ws://[::1]:9/", WebSocketURI(False, "::1", 9, "[::1]:9", "/", None)),
         (
             "ws://localhost/grüße?a=ü%20",
-            WebSocketURI(False, "localhost", 80, "/gr%C3%BC%C3%9Fe?a=%C3%BC%20", None),
+            WebSocketURI(False, "localhost", 80, "localhost", "/gr%C3%BC%C3%9Fe?a=%C3%BC%20", None),
         ),
-        ("ws://müller.example/", WebSocketURI(False, "xn--mller-kva.example", 80, "/", None)),
-        ("ws://a:b@localhost/", WebSocketURI(False, "localhost", 80, "/", "Basic YTpi")),
+        (
+            "ws://müller.example:81/ü",
+            WebSocketURI(False, "xn--mller-kva.example", 81, "xn--mller-kva.example:81", "/%C3%BC", None),
+        ),
+        (
+            "ws://localhost/a<b>?c={d}",
+            WebSocketURI(False, "localhost", 80, "localhost", "/a%3Cb%3E?c=%7Bd%7D", None),
+        ),
+        ("ws://a:b@localhost/", WebSocketURI(False, "localhost", 80, "localhost", "/", "Basic YTpi")),
+        (
+            "ws://ä:b%40@ö.example/",
+            WebSocketURI(False, "xn--nda.example", 80, "xn--nda.example", "/", "Basic w6Q6YkA="),
+        ),
     ],
 )
 def test_a_uri_is_taken_apart(uri: str, parts: WebSocketURI) -> None:
@@ -31,9 +45,11 @@ def test_a_uri_is_taken_apart(uri: str, parts: WebSocketURI) -> None:
 @pytest.mark.parametrize(
     ("uri", "why"),
     [
-        ("http://localhost/", "'http'"),
-        ("localhost", "''"),
-        ("ws:///", "the host is missing"),
+        ("http://localhost/", "ws and wss"),
+        ("localhost", "ws://"),
+        ("ws:///", "no host"),
+        ("ws://" + "ü" * 70 + "/", "ASCII form"),
+        ("ü", "ASCII"),
         ("ws://localhost/#top", "fragment"),
         ("ws://localhost/#", "fragment"),
         ("ws://localhost:99999/", "ort"),

@@ -43,6 +43,39 @@ impl Default for Limits {
     }
 }
 
+/// Bounds on what a peer can make this endpoint hold until a connection is open: on the head that it sends, and on the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Longest head in bytes, its empty line included; a client counts the interim answers (1xx) before it too. Over HTTP/2
+    /// the size is counted as RFC 9113 §6.5.2 does: names, values, and 32 bytes for each field. Beyond it: 431, or 414
+    /// where not even the request line has ended.
+    ///
+    /// Default 16 KiB, as Node's `http` has it.
+    pub max_head_size: usize,
+    /// Most header fields; the pseudo-header fields of HTTP/2 don't count. Beyond it: 431.
+    ///
+    /// Default 100: browsers send about 15, proxies add a few.
+    pub max_headers: usize,
+    /// How long the opening handshake may take, from the moment the handshake is first told the time. A byte now and then
+    /// does not extend it. After it a server answers 408 and a client gives up.
+    ///
+    /// Default 10 s: a packet may be lost three times (RFC 6298 waits for 1, 2 and 4 s), and who feeds in a request byte by
+    /// byte holds a socket no longer. `None`: as long as it takes.
+    pub open_timeout: Option<Duration>,
+}
+
+impl HeadLimits {
+    /// The defaults.
+    pub const DEFAULT: Self =
+        Self { max_head_size: 16 << 10, max_headers: 100, open_timeout: Some(Duration::from_secs(10)) };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// The configuration of a connection; one is shared by all the connections that have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -5,6 +5,7 @@
 //! - [`SendError`]: the caller's. The connection goes on as if the call had not been made.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::close::CloseCode;
 
@@ -171,18 +172,28 @@ errors! {
     TooManyHeaders { limit: usize = "the limit" } = "too_many_headers", 431, "RFC 6455 §10.4",
         "The head of a request or response has at most max_headers header fields.",
         "the HTTP head has more than {limit} header fields";
+    TargetTooLong { limit: usize = "the limit in bytes" } = "target_too_long", 414, "RFC 9112 §3",
+        "The request line ends within max_head_size bytes.",
+        "the request line has not ended within {limit} bytes";
     InvalidHead { what: &'static str = "what is wrong with it" } = "invalid_head", 400, "RFC 9112 §2",
         "The head of a request or response is HTTP/1.1.",
         "the HTTP head is malformed: {what}";
     InvalidMethod { method: String = "the method that came" } = "invalid_method", 405, "RFC 6455 §4.1",
-        "The method of the request is GET.",
-        "the method of the opening handshake is {method:?}; GET is required";
-    InvalidHttpVersion { minor: u8 = "the minor version that came" } = "invalid_http_version", 505, "RFC 6455 §4.1",
+        "The method of the request is GET, and over HTTP/2 CONNECT.",
+        "the method of the opening handshake is {method:?}; GET is required, and over HTTP/2 CONNECT";
+    InvalidHttpVersion { version: String = "the version that came" } = "invalid_http_version", 505, "RFC 6455 §4.1",
         "The HTTP version is at least 1.1.",
-        "the HTTP version is 1.{minor}; at least 1.1 is required";
+        "the HTTP version is {version:?}; 1.1 is required";
     InvalidTarget = "invalid_target", 400, "RFC 6455 §4.2.1",
-        "The request target is a path or an absolute http(s) URI, without a fragment.",
-        "the request target is neither a path nor an absolute http or https URI without a fragment";
+        "The request target is a path or an absolute http(s) URI, in ASCII and without a fragment.",
+        "the request target is neither a path nor an absolute http or https URI, in ASCII and without a fragment";
+    InvalidHeaderList { what: &'static str = "what is wrong with the field", name: String = "its name" }
+        = "invalid_header_list", 400, "RFC 9113 §8.2",
+        "A header list of HTTP/2 has known pseudo-header fields first, then fields in lower case that are not specific to a connection.",
+        "the header list is malformed: {name:?} is {what}";
+    UnsupportedProtocol { protocol: String = "the protocol that came" } = "unsupported_protocol", 501, "RFC 8441 §5",
+        "The :protocol of an extended CONNECT is websocket.",
+        ":protocol is {protocol:?}; \"websocket\" is supported";
     MissingHeader { name: &'static str = "the header field" } = "missing_header", 400, "RFC 6455 §4.2",
         "A required header field is present.",
         "the header field {name} is missing";
@@ -203,8 +214,8 @@ errors! {
         "The request of the opening handshake has no body.",
         "the request announces a body, which an opening handshake must not have";
     UnexpectedStatus { status: u16 = "the status that came" } = "unexpected_status", 0, "RFC 6455 §4.1",
-        "The server answers 101.",
-        "the server answered with status {status}; 101 is required";
+        "The server answers 101, and over HTTP/2 2xx.",
+        "the server answered with status {status}; 101 is required, and over HTTP/2 200 to 299";
     NotUpgraded = "not_upgraded", 0, "RFC 6455 §4.1",
         "The response upgrades to websocket.",
         "the response lacks \"Upgrade: websocket\" or \"Connection: Upgrade\"";
@@ -224,6 +235,13 @@ errors! {
         = "invalid_option", 0, "RFC 6455 §4",
         "What the caller puts into the handshake is allowed there.",
         "{option} is {value:?}, which can't be put into an opening handshake";
+    InvalidUri { what: &'static str = "what is wrong with it", uri: String = "the URI, without credentials" }
+        = "invalid_uri", 0, "RFC 6455 §3",
+        "A WebSocket URI has the scheme ws or wss, a host and no fragment.",
+        "{uri:?} is not the URI of a WebSocket: {what}";
+    OpenTimeout { limit: Duration = "`open_timeout`" } = "open_timeout", 408, "RFC 6455 §10.4",
+        "The opening handshake is done within open_timeout.",
+        "the opening handshake was not done within {limit:?}, which is open_timeout";
     UnexpectedEof = "unexpected_eof", 0, "RFC 6455 §4",
         "The peer keeps the transport open until the handshake is done.",
         "the peer closed the transport before the opening handshake was done";

@@ -2,10 +2,7 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{FIXED_KEY, hex, unhex};
-use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::{CloseCode, Config, Connection, Event, Message, MessageKind, SendError, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -151,84 +148,6 @@ fn connections_close_as_the_vectors_say() {
 #[test]
 fn commands_send_what_the_vectors_say() {
     run_file("send");
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Handshake {
-    name: String,
-    #[allow(dead_code, reason = "for readers")]
-    section: String,
-    side: String,
-    request: Option<String>,
-    response: Option<String>,
-    #[serde(default)]
-    subprotocols: Vec<String>,
-    subprotocol: Option<String>,
-    error: Option<String>,
-}
-
-/// A head with each character as one byte, cut into chunks of `size`.
-fn chunks(head: &str, size: usize) -> Vec<Vec<u8>> {
-    let bytes: Vec<u8> = head.chars().map(|c| c as u8).collect();
-    bytes.chunks(size).map(<[u8]>::to_vec).collect()
-}
-
-fn run_server(case: &Handshake, size: usize) -> Result<String, String> {
-    let mut handshake = ServerHandshake::new(HeadLimits::default());
-    for chunk in chunks(case.request.as_ref().unwrap(), size) {
-        match handshake.handle_bytes(&chunk) {
-            Ok(None) => {}
-            Ok(Some((upgrade, used))) => {
-                assert_eq!(used, chunk.len(), "{}", case.name);
-                let accepted = upgrade.accept(None, &Headers::new(), Arc::default()).unwrap();
-                return Ok(String::from_utf8(accepted.response).unwrap());
-            }
-            Err(error) => {
-                let status = error.status().unwrap();
-                let answer = itoden_core::handshake::server::error_response(&error);
-                assert!(answer.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{}", case.name);
-                return Err(error.name().to_owned());
-            }
-        }
-    }
-    panic!("{}: the request is incomplete", case.name)
-}
-
-fn run_client(case: &Handshake, size: usize) -> Result<Option<String>, String> {
-    let request = ClientRequest {
-        host: "example.com".into(),
-        target: "/chat".into(),
-        subprotocols: case.subprotocols.clone(),
-        deflate: None,
-        headers: Headers::new(),
-    };
-    let (mut handshake, _) = ClientHandshake::new(request, *b"the sample nonce", HeadLimits::default()).unwrap();
-    for chunk in chunks(case.response.as_ref().unwrap(), size) {
-        if let Some((response, used)) = handshake.handle_bytes(&chunk).unwrap() {
-            assert_eq!(used, chunk.len(), "{}", case.name);
-            return match handshake.open(&response, Arc::default(), Box::new(common::FixedKey)) {
-                Ok(connection) => Ok(connection.subprotocol().map(str::to_owned)),
-                Err(error) => Err(error.name().to_owned()),
-            };
-        }
-    }
-    panic!("{}: the response is incomplete", case.name)
-}
-
-#[test]
-fn hands_are_shaken_as_the_vectors_say() {
-    for case in read::<Handshake>("handshake") {
-        for size in [1, 7, usize::MAX] {
-            if case.side == "server" {
-                let expected = case.response.clone().ok_or_else(|| case.error.clone().unwrap());
-                assert_eq!(run_server(&case, size), expected, "{}", case.name);
-            } else {
-                let expected = case.error.clone().map_or(Ok(case.subprotocol.clone()), Err);
-                assert_eq!(run_client(&case, size), expected, "{}", case.name);
-            }
-        }
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use itoden_net::{ConnectError, ConnectOptions, Opened, connect};
+use itoden_net::{ConnectOptions, Opened, connect};
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -24,18 +24,22 @@ pub fn start(inbox: &Arc<Inbox>, id: u32, url: String, options: ConnectOptions) 
 /// Tells exactly one record that ends the number's use: `ConnectFailed`, or `Closed` once it was `Opened`.
 async fn run(inbox: Arc<Inbox>, id: u32, url: String, options: ConnectOptions, mut mailbox: Mailbox) {
     let attempt = tokio::select! {
-        attempt = connect(&url, options) => attempt,
+        attempt = connect(&url, options) => Some(attempt),
         // JavaScript knows why, and asks no more.
-        () = given_up(&mut mailbox) => Err(ConnectError::Timeout),
+        () = given_up(&mut mailbox) => None,
     };
     let mut batch = Batch::default();
     match attempt {
-        Ok(opened) => {
+        None => {
+            batch.push_json(id, RecordKind::ConnectFailed, &json!({ "message": "the connection was given up" }));
+            inbox.post(&mut batch, id);
+        }
+        Some(Ok(opened)) => {
             batch.push_json(id, RecordKind::Opened, &opened_json(&opened));
             inbox.post(&mut batch, id);
             connection::run(opened, id, inbox, mailbox).await;
         }
-        Err(error) => {
+        Some(Err(error)) => {
             batch.push_json(id, RecordKind::ConnectFailed, &connect_json(&error));
             inbox.post(&mut batch, id);
         }
@@ -56,7 +60,7 @@ fn opened_json(opened: &Opened<TcpStream>) -> serde_json::Value {
     json!({
         "status": response.map(|response| response.status),
         "reason": response.map(|response| response.reason.as_str()),
-        "minorVersion": response.map(|response| response.minor_version),
+        "minorVersion": response.map(|response| response.version.minor()),
         "rawHeaders": response.map(|response| raw_headers(&response.headers)),
         "subprotocol": opened.connection.subprotocol(),
     })

@@ -20,7 +20,7 @@ use crate::handshake::raw_headers;
 use crate::inbox::Inbox;
 
 /// How long a client may take for its request: what Node's `http` gives it for the head.
-const REQUEST_TIME: Duration = Duration::from_secs(60);
+const LIMITS: HeadLimits = HeadLimits { open_timeout: Some(Duration::from_secs(60)), ..HeadLimits::DEFAULT };
 
 /// How long to wait when the system has no descriptor for a connection, before asking again.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -129,7 +129,7 @@ async fn serve(inbox: Arc<Inbox>, listener: u32, stream: TcpStream, remote: Sock
     });
     // Small messages shall leave at once; batches are made above this. A socket that refuses works all the same.
     let _ = stream.set_nodelay(true);
-    let reading = read_request(stream, HeadLimits::default(), Some(REQUEST_TIME));
+    let reading = read_request(stream, LIMITS);
     let read = tokio::select! {
         read = reading => read,
         // Who has not asked for anything by now is not waited for.
@@ -153,7 +153,7 @@ async fn serve(inbox: Arc<Inbox>, listener: u32, stream: TcpStream, remote: Sock
         "listener": listener,
         "method": head.method,
         "target": head.target,
-        "minorVersion": head.minor_version,
+        "minorVersion": head.version.minor(),
         "rawHeaders": raw_headers(&head.headers),
         "subprotocols": upgrade.subprotocols(),
         "addresses": addresses,

@@ -97,16 +97,14 @@ class Opening:
         """Raises `InvalidOrigin` unless the request's Origin is allowed (RFC 6455 §10.2)."""
         if self._origins is None:
             return
-        came = request.headers.get_all("Origin")
-        origin = came[0] if len(came) == 1 else None
-        if len(came) < 2:
-            for allowed in self._origins:
-                if isinstance(allowed, re.Pattern):
-                    if origin is not None and allowed.fullmatch(origin):
-                        return
-                elif allowed == origin:
+        origin = request.headers.get("Origin")
+        for allowed in self._origins:
+            if isinstance(allowed, re.Pattern):
+                if origin is not None and allowed.fullmatch(origin):
                     return
-        raise InvalidOrigin(", ".join(came) if came else None)
+            elif allowed == origin:
+                return
+        raise InvalidOrigin(origin)
 
     def _choose(self, connection: ServerConnection) -> str | None:
         offered = connection._offered_subprotocols()

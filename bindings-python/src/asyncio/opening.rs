@@ -4,7 +4,6 @@ use std::mem;
 use std::time::Duration;
 
 use itoden_core::HandshakeError;
-use itoden_core::handshake::http1::HeadReader;
 use itoden_core::handshake::{ClientHandshake, HeadLimits, Headers, ResponseHead, ServerHandshake, Upgrade, server};
 use pyo3::prelude::*;
 
@@ -86,13 +85,10 @@ impl State {
             Ok(accepted) => accepted,
             Err(error) => return Some(Err(error)),
         };
-        // The answer's head as the client reads it.
-        let mut reader = HeadReader::new(HeadLimits { max_head_size: usize::MAX, ..HeadLimits::default() });
-        let head = reader.push(&accepted.response).and_then(|_| reader.response());
-        self.head_to_write.extend_from_slice(&accepted.response);
+        self.head_to_write.extend_from_slice(&accepted.response.to_bytes());
         self.phase = Phase::Open(Box::new(accepted.connection));
         self.receive_rest(py);
-        Some(head)
+        Some(Ok(accepted.response))
     }
 
     /// Answers with an HTTP response and ends the transport.

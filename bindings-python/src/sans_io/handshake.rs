@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use itoden_core::Config;
-use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, server};
+use itoden_core::handshake::{self, ClientRequest, HeadLimits, ResponseHead, Upgrade, WebSocketUri, server};
+use itoden_core::{Config, HandshakeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
@@ -25,6 +25,22 @@ pub(crate) type Request = (String, String, Fields);
 pub(crate) fn request_to_python(upgrade: &Upgrade) -> Request {
     let head = upgrade.request();
     (head.method.clone(), head.target.clone(), headers_to_python(&head.headers))
+}
+
+/// The parts of a URI: whether it is secure, host, port, the value of Host, the resource name, and what stands before an `@`.
+type UriParts = (bool, String, u16, String, String, Option<String>);
+
+/// Takes a WebSocket URI in ASCII apart (§3). Raises `InvalidURI`.
+#[pyfunction]
+pub(crate) fn parse_uri(py: Python<'_>, uri: &str) -> PyResult<UriParts> {
+    match WebSocketUri::parse(uri) {
+        Ok(parts) => {
+            let authority = parts.authority();
+            Ok((parts.secure, parts.host, parts.port, authority, parts.resource_name, parts.userinfo))
+        }
+        Err(HandshakeError::InvalidUri { what, .. }) => Err(errors::invalid_uri(py, uri, what)),
+        Err(error) => Err(handshake_error(py, &error)),
+    }
 }
 
 /// The client's side (§4.1): `request` is what to write, `receive_data()` takes the answer.
@@ -70,7 +86,7 @@ impl ClientHandshake {
             ClientRequest { host, target, subprotocols, deflate: None, headers: headers_from_python(headers) };
         let (state, request) = handshake::ClientHandshake::new(request, nonce, HeadLimits::default())
             .map_err(|error| handshake_error(py, &error))?;
-        Ok(Self { state: Mutex::new(Some(state)), request })
+        Ok(Self { state: Mutex::new(Some(state)), request: request.to_bytes() })
     }
 
     /// The bytes of the request.
@@ -158,6 +174,7 @@ impl ServerHandshake {
             return Err(errors::raise(py, "InvalidState", "there is no request to accept"));
         };
         let accepted = upgrade.accept(subprotocol, &headers_from_python(headers), Arc::new(Config::default()));
-        Ok(PyBytes::new(py, &accepted.map_err(|error| handshake_error(py, &error))?.response))
+        let response = accepted.map_err(|error| handshake_error(py, &error))?.response;
+        Ok(PyBytes::new(py, &response.to_bytes()))
     }
 }

@@ -23,7 +23,7 @@ impl Handler for Echo {
 
 async fn serve(stream: TcpStream, config: Arc<Config>) -> Result<(), Box<dyn std::error::Error>> {
     stream.set_nodelay(true)?;
-    let request = read_request(stream, HeadLimits::default(), Some(std::time::Duration::from_secs(30))).await?;
+    let request = read_request(stream, HeadLimits::default()).await?;
     let opened = request.accept(None, &Headers::new(), config).await?;
     drive(opened.stream, opened.connection, opened.early, Echo).await;
     Ok(())

@@ -14,10 +14,8 @@ pub enum ConnectError {
     InvalidUrl(String),
     /// The transport failed: name resolution, connecting, reading or writing.
     Io(io::Error),
-    /// The handshake failed. With the server's answer, if there was one.
+    /// The handshake failed, or was not done in time. With the server's answer, if there was one.
     Handshake(HandshakeError, Option<Box<ResponseHead>>),
-    /// The handshake took longer than `handshake_timeout`.
-    Timeout,
 }
 
 impl fmt::Display for ConnectError {
@@ -26,7 +24,6 @@ impl fmt::Display for ConnectError {
             Self::InvalidUrl(text) => f.write_str(text),
             Self::Io(error) => error.fmt(f),
             Self::Handshake(error, _) => error.fmt(f),
-            Self::Timeout => f.write_str("the opening handshake was not done in time"),
         }
     }
 }
@@ -36,7 +33,7 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Io(error) => Some(error),
             Self::Handshake(error, _) => Some(error),
-            Self::InvalidUrl(_) | Self::Timeout => None,
+            Self::InvalidUrl(_) => None,
         }
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use itoden_core::handshake::{Accepted, HeadLimits, Headers, ServerHandshake, Upgrade, server};
 use itoden_core::{Config, HandshakeError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
-use crate::client::within;
+use crate::client::{timed_out, until};
+use crate::time::now;
 use crate::{ConnectError, Opened};
 
 /// How long a refusal is given to reach a peer that still sends.
@@ -23,18 +25,34 @@ pub struct Request<S> {
 
 /// Reads the request of a client.
 ///
-/// A request that is not a valid opening handshake is answered here with the status of its error, and the error returned.
-/// `limit` bounds the time: a client that sends its request byte by byte is given up after it.
-pub async fn read_request<S>(
-    mut stream: S,
-    limits: HeadLimits,
-    limit: Option<Duration>,
-) -> Result<Request<S>, ConnectError>
+/// A request that is not a valid opening handshake is answered here with the status of its error, and the error returned. So
+/// is a client that takes longer than the limits allow, whether it sends nothing or byte by byte: 408.
+///
+/// # Errors
+///
+/// [`ConnectError::Handshake`] for what the client did, [`ConnectError::Io`] for the transport.
+pub async fn read_request<S>(mut stream: S, limits: HeadLimits) -> Result<Request<S>, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let error = match read(&mut stream, limits).await {
+        Ok((upgrade, early)) => return Ok(Request { upgrade, stream, early }),
+        Err(error) => error,
+    };
+    if let ConnectError::Handshake(cause, _) = &error
+        && *cause != HandshakeError::UnexpectedEof
+    {
+        // The error that matters is the one above, whether or not the client still hears of it.
+        let _ = timeout(LINGER, finish(&mut stream, &server::error_response(cause))).await;
+    }
+    Err(error)
+}
+
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, limits: HeadLimits) -> Result<(Upgrade, Vec<u8>), ConnectError> {
     let mut handshake = ServerHandshake::new(limits);
-    let read = async {
+    handshake.handle_timeout(now())?;
+    let deadline = handshake.poll_timeout();
+    let reading = async {
         let mut buffer = vec![0; 4096];
         loop {
             let count = stream.read(&mut buffer).await?;
@@ -46,23 +64,9 @@ where
             }
         }
     };
-    match within(limit, read).await {
-        Ok((upgrade, early)) => Ok(Request { upgrade, stream, early }),
-        Err(error) => {
-            let answer = match &error {
-                ConnectError::Handshake(HandshakeError::UnexpectedEof, _) => None,
-                ConnectError::Handshake(error, _) => Some(server::error_response(error)),
-                ConnectError::Timeout => {
-                    server::refuse(408, &Headers::new(), "the request was not sent in time\n").ok()
-                }
-                ConnectError::Io(_) | ConnectError::InvalidUrl(_) => None,
-            };
-            if let Some(answer) = answer {
-                // The error that matters is the one above, whether or not the client still hears of it.
-                let _ = finish(&mut stream, &answer).await;
-            }
-            Err(error)
-        }
+    match until(deadline, reading).await {
+        Some(read) => read,
+        None => Err(timed_out(deadline, |now| handshake.handle_timeout(now))),
     }
 }
 
@@ -80,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Request<S> {
         config: Arc<Config>,
     ) -> Result<Opened<S>, ConnectError> {
         let Accepted { response, connection } = self.upgrade.accept(subprotocol, headers, config)?;
-        self.stream.write_all(&response).await?;
+        self.stream.write_all(&response.to_bytes()).await?;
         Ok(Opened { connection, stream: self.stream, early: self.early, response: None })
     }
 
@@ -100,6 +104,6 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, last: &[u8]) 
         let mut sink = [0; 1024];
         while matches!(stream.read(&mut sink).await, Ok(count) if count > 0) {}
     };
-    let _ = tokio::time::timeout(LINGER, drain).await;
+    let _ = timeout(LINGER, drain).await;
     Ok(())
 }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::headers::{Extension, Headers, extensions, is_field_value, is_token, trim};
-use super::http1::{HeadLimits, HeadReader, ResponseHead, write_fields};
+use super::head::{HttpVersion, RequestHead, ResponseHead};
+use super::headers::{Extension, Headers, extensions, is_token, trim};
+use super::http1::HeadReader;
+use super::timer::OpenTimer;
+use super::uri::{WebSocketUri, is_authority, is_resource_name};
 use super::{accept_key, excerpt};
-use crate::config::Config;
+use crate::config::{Config, HeadLimits};
 use crate::connection::Connection;
 use crate::deflate::{DeflateConfig, DeflateParams, params};
 use crate::error::HandshakeError;
 use crate::mask::MaskKeys;
+use crate::time::Timestamp;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +33,17 @@ pub struct ClientRequest {
     pub headers: Headers,
 }
 
-/// A client that has asked and waits for the answer.
-#[derive(Debug)]
-pub struct ClientHandshake {
-    reader: HeadReader,
-    accept: String,
-    subprotocols: Vec<String>,
-    deflate: Option<DeflateConfig>,
+impl From<&WebSocketUri> for ClientRequest {
+    /// Asks for the resource of a URI and for nothing else. Credentials in the URI are not sent.
+    fn from(uri: &WebSocketUri) -> Self {
+        Self {
+            host: uri.authority(),
+            target: uri.resource_name.clone(),
+            subprotocols: Vec::new(),
+            deflate: None,
+            headers: Headers::new(),
+        }
+    }
 }
 
 /// The header fields that the handshake itself sets; the caller must not set them too.
@@ -52,79 +60,53 @@ const RESERVED: &[&str] = &[
     "Transfer-Encoding",
 ];
 
-impl ClientHandshake {
-    /// Makes a request: the handshake, and the bytes to write.
-    ///
-    /// `nonce` is "a randomly selected 16-byte value" (§4.1, item 7): draw it anew for each connection.
-    pub fn new(request: ClientRequest, nonce: [u8; 16], limits: HeadLimits) -> Result<(Self, Vec<u8>), HandshakeError> {
+impl ClientRequest {
+    /// Checks what is asked for: the fields that every version of HTTP sends, and what the answer is measured against.
+    pub(super) fn offer(&self) -> Result<(Headers, Offer), HandshakeError> {
         let option = |option, value: &str| Err(HandshakeError::InvalidOption { option, value: excerpt(value) });
-        let ClientRequest { host, target, subprotocols, deflate, headers } = request;
-        if host.is_empty() || !is_field_value(&host) {
-            return option("the host", &host);
+        if !is_authority(&self.host) {
+            return option("the host", &self.host);
         }
-        if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
-            return option("the request target", &target);
+        if !is_resource_name(&self.target) {
+            return option("the request target", &self.target);
         }
-        for (index, name) in subprotocols.iter().enumerate() {
-            if !is_token(name) || subprotocols[..index].contains(name) {
+        for (index, name) in self.subprotocols.iter().enumerate() {
+            // "characters in the range U+0021 to U+007E not including separator characters [...] and MUST all be unique
+            // strings" (§4.1, item 10).
+            if !is_token(name) || self.subprotocols[..index].contains(name) {
                 return option("a subprotocol", name);
             }
         }
-        headers.check_sendable()?;
-        if let Some((name, _)) = headers.iter().find(|(name, _)| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name)))
-        {
-            return option("a header name", name);
+        self.headers.check_added(RESERVED)?;
+        let mut fields = Headers::from_iter([("Sec-WebSocket-Version", "13")]);
+        if !self.subprotocols.is_empty() {
+            fields.append("Sec-WebSocket-Protocol", self.subprotocols.join(", "));
         }
-
-        let key = STANDARD.encode(nonce);
-        let mut all = Headers::from_iter([
-            ("Host", host.as_str()),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", key.as_str()),
-            ("Sec-WebSocket-Version", "13"),
-        ]);
-        if !subprotocols.is_empty() {
-            all.append("Sec-WebSocket-Protocol", subprotocols.join(", "));
+        if let Some(offer) = self.deflate.as_ref().and_then(params::offer) {
+            fields.append("Sec-WebSocket-Extensions", offer.to_string());
         }
-        if let Some(offer) = deflate.as_ref().and_then(params::offer) {
-            all.append("Sec-WebSocket-Extensions", offer.to_string());
-        }
-        for (name, value) in headers.iter() {
-            all.append(name, value);
-        }
-        let mut bytes = format!("GET {target} HTTP/1.1\r\n").into_bytes();
-        write_fields(&all, &mut bytes);
-        Ok((Self { reader: HeadReader::new(limits), accept: accept_key(&key), subprotocols, deflate }, bytes))
+        fields.extend(&self.headers);
+        Ok((fields, Offer { subprotocols: self.subprotocols.clone(), deflate: self.deflate.clone() }))
     }
+}
 
-    /// Takes the next bytes. `None`: more are needed. Else the answer, and how many of `bytes` it took; those behind it
-    /// are the server's first frames, or the body of a refusal.
-    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HandshakeError> {
-        let Some(used) = self.reader.push(bytes)? else { return Ok(None) };
-        Ok(Some((self.reader.response()?, used)))
-    }
+/// What a client offered, over whatever version of HTTP.
+#[derive(Debug)]
+pub(super) struct Offer {
+    subprotocols: Vec<String>,
+    deflate: Option<DeflateConfig>,
+}
 
-    /// Checks the answer (§4.1, "the client MUST validate the server's response") and opens the connection.
-    pub fn open(
-        self,
-        response: &ResponseHead,
+impl Offer {
+    /// Checks what the server chose (§4.1, items 5 and 6 of what the client must validate), and opens the connection.
+    pub(super) fn agree(
+        &self,
+        headers: &Headers,
         config: Arc<Config>,
         mask_keys: Box<dyn MaskKeys + Send>,
     ) -> Result<Connection, HandshakeError> {
-        let headers = &response.headers;
-        if response.status != 101 {
-            return Err(HandshakeError::UnexpectedStatus { status: response.status });
-        }
-        let upgrade = headers.single("Upgrade")?;
-        if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
-            || !headers.has_token("Connection", "Upgrade")
-        {
-            return Err(HandshakeError::NotUpgraded);
-        }
-        if headers.single("Sec-WebSocket-Accept")?.map(trim) != Some(self.accept.as_str()) {
-            return Err(HandshakeError::AcceptMismatch);
-        }
+        // Neither field may "appear more than once in an HTTP response" (§11.3.2, §11.3.4).
+        headers.single("Sec-WebSocket-Extensions")?;
         let deflate = self.check_extensions(&extensions(headers)?)?;
         let subprotocol = headers.single("Sec-WebSocket-Protocol")?;
         if let Some(name) = subprotocol
@@ -151,5 +133,99 @@ impl ClientHandshake {
             agreed = Some(params.ok_or(HandshakeError::InvalidExtension { extension: name })?);
         }
         Ok(agreed)
+    }
+}
+
+/// A client that has asked over HTTP/1.1 and waits for the answer.
+#[derive(Debug)]
+pub struct ClientHandshake {
+    reader: HeadReader,
+    accept: String,
+    offer: Offer,
+    timer: OpenTimer,
+}
+
+impl ClientHandshake {
+    /// Makes a request: the handshake, and the head to write ([`RequestHead::to_bytes`]).
+    ///
+    /// `nonce` is "a randomly selected 16-byte value" (§4.1, item 7): draw it anew for each connection.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::InvalidOption`] for what can't be put into a request.
+    pub fn new(
+        request: ClientRequest,
+        nonce: [u8; 16],
+        limits: HeadLimits,
+    ) -> Result<(Self, RequestHead), HandshakeError> {
+        let (fields, offer) = request.offer()?;
+        let key = STANDARD.encode(nonce);
+        let mut headers = Headers::from_iter([
+            ("Host", request.host.as_str()),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", key.as_str()),
+        ]);
+        headers.extend(&fields);
+        let (method, version) = ("GET".to_owned(), HttpVersion::Http11);
+        let head = RequestHead { method, target: request.target, version, headers };
+        let (reader, timer) = (HeadReader::new(limits), OpenTimer::new(limits.open_timeout));
+        Ok((Self { reader, accept: accept_key(&key), offer, timer }, head))
+    }
+
+    /// Takes the next bytes. `None`: more are needed. Else the answer, and how many of `bytes` it took; those behind it
+    /// are the server's first frames, or the body of a refusal. Interim answers, as 103, are skipped.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HandshakeError> {
+        let mut used = 0;
+        while let Some(taken) = self.reader.push(&bytes[used..])? {
+            used += taken;
+            let response = self.reader.response()?;
+            if !response.is_interim() {
+                self.timer.stop();
+                return Ok(Some((response, used)));
+            }
+            self.reader.begin_next();
+        }
+        Ok(None)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if at all; poll it at first and after each other call.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timer.poll()
+    }
+
+    /// Tells the time. The first call starts the clock.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OpenTimeout`] once the time is up: end the transport.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), HandshakeError> {
+        self.timer.handle(now)
+    }
+
+    /// Checks the answer (§4.1, "the client MUST validate the server's response") and opens the connection.
+    pub fn open(
+        self,
+        response: &ResponseHead,
+        config: Arc<Config>,
+        mask_keys: Box<dyn MaskKeys + Send>,
+    ) -> Result<Connection, HandshakeError> {
+        let headers = &response.headers;
+        if response.status != 101 {
+            return Err(HandshakeError::UnexpectedStatus { status: response.status });
+        }
+        if response.version != HttpVersion::Http11 {
+            return Err(HandshakeError::InvalidHttpVersion { version: response.version.to_string() });
+        }
+        let upgrade = headers.single("Upgrade")?;
+        if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+            || !headers.has_token("Connection", "Upgrade")
+        {
+            return Err(HandshakeError::NotUpgraded);
+        }
+        if headers.single("Sec-WebSocket-Accept")?.map(trim) != Some(self.accept.as_str()) {
+            return Err(HandshakeError::AcceptMismatch);
+        }
+        self.offer.agree(headers, config, mask_keys)
     }
 }

@@ -77,6 +77,25 @@ impl Headers {
         }
         Ok(())
     }
+
+    /// Checks that a caller adds only fields that can be sent, and none that the handshake itself sets.
+    pub(super) fn check_added(&self, reserved: &[&str]) -> Result<(), HandshakeError> {
+        self.check_sendable()?;
+        match self.iter().find(|(name, _)| is_one_of(name, reserved)) {
+            Some((name, _)) => Err(HandshakeError::InvalidOption { option: "a header name", value: excerpt(name) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the fields behind the others.
+    pub(super) fn extend(&mut self, fields: &Self) {
+        self.fields.extend(fields.fields.iter().cloned());
+    }
+}
+
+/// Whether a name of a field is one of these, whatever its case.
+pub(super) fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
@@ -103,9 +122,10 @@ const fn is_token_byte(byte: u8) -> bool {
         )
 }
 
-/// Whether a header value may have these characters: none of them controls, and each one byte on the wire.
+/// Whether a header value may have these characters: `HTAB / SP / VCHAR / obs-text` (RFC 9110 §5.5), each one byte on the
+/// wire. The bytes 0x80 to 0x9f are obs-text, as they come in UTF-8, though the characters of these numbers are controls.
 pub fn is_field_value(value: &str) -> bool {
-    value.chars().all(|c| c == '\t' || (!c.is_control() && u32::from(c) <= 0xff))
+    value.chars().all(|c| matches!(c, '\t' | ' '..='~' | '\u{80}'..='\u{ff}'))
 }
 
 /// A value as it goes onto the wire: each character, up to U+00FF, is one byte.
@@ -113,18 +133,22 @@ pub(crate) fn write_latin1(value: &str, out: &mut Vec<u8>) {
     out.extend(value.chars().map(|c| u32::from(c) as u8));
 }
 
-/// The subprotocols of Sec-WebSocket-Protocol: tokens, no two the same (§4.1, item 10).
+/// The subprotocols of Sec-WebSocket-Protocol: at least one token if the field is there, no two the same (§4.1, item 10).
 pub fn subprotocols(headers: &Headers) -> Result<Vec<String>, HandshakeError> {
     const NAME: &str = "Sec-WebSocket-Protocol";
+    let invalid = |value| HandshakeError::InvalidHeader { name: NAME, value: excerpt(value) };
     let mut seen = std::collections::HashSet::new();
     let mut names = Vec::new();
     for name in headers.list(NAME) {
         if !is_token(name) || !seen.insert(name) {
-            return Err(HandshakeError::InvalidHeader { name: NAME, value: excerpt(name) });
+            return Err(invalid(name));
         }
         names.push(name.to_owned());
     }
-    Ok(names)
+    match headers.get(NAME) {
+        Some(value) if names.is_empty() => Err(invalid(value)),
+        _ => Ok(names),
+    }
 }
 
 /// One extension with its parameters, offered or chosen (§9.1).
@@ -149,15 +173,18 @@ impl fmt::Display for Extension {
     }
 }
 
-/// The extensions of Sec-WebSocket-Extensions, in order of preference.
+/// The extensions of Sec-WebSocket-Extensions, in order of preference; at least one if the field is there.
 pub fn extensions(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
     const NAME: &str = "Sec-WebSocket-Extensions";
+    let invalid = |value| HandshakeError::InvalidHeader { name: NAME, value: excerpt(value) };
     let mut extensions = Vec::new();
     for value in headers.get_all(NAME) {
-        let invalid = || HandshakeError::InvalidHeader { name: NAME, value: excerpt(value) };
-        Scanner { rest: value }.extension_list(&mut extensions).ok_or_else(invalid)?;
+        Scanner { rest: value }.extension_list(&mut extensions).ok_or_else(|| invalid(value))?;
     }
-    Ok(extensions)
+    match headers.get(NAME) {
+        Some(value) if extensions.is_empty() => Err(invalid(value)),
+        _ => Ok(extensions),
+    }
 }
 
 /// Reads the grammar of §9.1 from left to right, each character once.

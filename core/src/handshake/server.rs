@@ -2,27 +2,30 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use super::head::{HttpVersion, RequestHead, ResponseHead};
 use super::headers::{Extension, Headers, extensions, subprotocols};
-use super::http1::{HeadLimits, HeadReader, RequestHead, write_fields};
-use super::{accept_key, excerpt};
-use crate::config::Config;
+use super::http1::HeadReader;
+use super::refusal::Refusal;
+use super::timer::OpenTimer;
+use super::uri::{is_authority, is_target};
+use super::{accept_key, excerpt, http2};
+use crate::config::{Config, HeadLimits};
 use crate::connection::Connection;
 use crate::deflate::params;
 use crate::error::HandshakeError;
+use crate::time::Timestamp;
 
-/// A server that waits for the request of a client.
+/// A server that waits for the request of a client over HTTP/1.1.
 #[derive(Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
+    timer: OpenTimer,
 }
 
 impl ServerHandshake {
     /// Nothing has come yet.
     pub const fn new(limits: HeadLimits) -> Self {
-        Self { reader: HeadReader::new(limits) }
+        Self { reader: HeadReader::new(limits), timer: OpenTimer::new(limits.open_timeout) }
     }
 
     /// Takes the next bytes. `None`: more are needed. Else the request, and how many of `bytes` it took; those behind it
@@ -30,8 +33,31 @@ impl ServerHandshake {
     ///
     /// On an error, write [`error_response`], end the transport, and read no more.
     pub fn handle_bytes(&mut self, bytes: &[u8]) -> Result<Option<(Upgrade, usize)>, HandshakeError> {
-        let Some(used) = self.reader.push(bytes)? else { return Ok(None) };
+        let pushed = self.reader.push(bytes).map_err(|error| match error {
+            // "A server that receives a request-target longer than any URI it wishes to parse MUST respond with a 414 (URI
+            // Too Long) status code" (RFC 9112 §3).
+            HandshakeError::HeadTooLarge { limit } if self.reader.is_in_first_line() => {
+                HandshakeError::TargetTooLong { limit }
+            }
+            error => error,
+        });
+        let Some(used) = pushed? else { return Ok(None) };
+        self.timer.stop();
         Ok(Some((Upgrade::from_head(self.reader.request()?)?, used)))
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if at all; poll it at first and after each other call.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timer.poll()
+    }
+
+    /// Tells the time. The first call starts the clock.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::OpenTimeout`] once the time is up, to be answered as any other.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), HandshakeError> {
+        self.timer.handle(now)
     }
 }
 
@@ -41,44 +67,53 @@ impl ServerHandshake {
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     request: RequestHead,
-    accept: String,
+    /// The answer to the key; HTTP/2 has neither.
+    accept: Option<String>,
     subprotocols: Vec<String>,
     extensions: Vec<Extension>,
 }
 
 impl Upgrade {
-    /// Checks a request that an HTTP server has parsed (§4.2.1).
+    /// Checks a request that an HTTP/1.1 server has parsed (§4.2.1).
     pub fn from_head(request: RequestHead) -> Result<Self, HandshakeError> {
-        let headers = &request.headers;
         if request.method != "GET" {
             return Err(HandshakeError::InvalidMethod { method: excerpt(&request.method) });
         }
-        if request.minor_version < 1 {
-            return Err(HandshakeError::InvalidHttpVersion { minor: request.minor_version });
+        if request.version != HttpVersion::Http11 {
+            return Err(HandshakeError::InvalidHttpVersion { version: request.version.to_string() });
         }
+        Self::check(request)
+    }
+
+    /// Checks a request that an HTTP/2 server has decoded: an extended CONNECT (RFC 8441 §5), the pseudo-header fields first.
+    ///
+    /// Of the limits those on size and number count: a list comes whole.
+    pub fn from_header_list(list: &Headers, limits: &HeadLimits) -> Result<Self, HandshakeError> {
+        Self::check(http2::request_head(list, limits)?)
+    }
+
+    /// What holds for every version of HTTP, but for the upgrade itself and its key, which HTTP/2 has replaced.
+    fn check(request: RequestHead) -> Result<Self, HandshakeError> {
+        let headers = &request.headers;
         if !is_target(&request.target) {
             return Err(HandshakeError::InvalidTarget);
         }
-        if headers.single("Host")?.is_none() {
-            return Err(HandshakeError::MissingHeader { name: "Host" });
+        // 400 to "any request message that contains more than one Host header field line or a Host header field with an
+        // invalid field value" (RFC 9112 §3.2).
+        let host = required(headers, "Host")?;
+        if !is_authority(host) {
+            return Err(HandshakeError::InvalidHeader { name: "Host", value: excerpt(host) });
         }
-        if !headers.has_token("Upgrade", "websocket") || !headers.has_token("Connection", "Upgrade") {
+        let http1 = request.version < HttpVersion::Http2;
+        if http1 && !(headers.has_token("Upgrade", "websocket") && headers.has_token("Connection", "Upgrade")) {
             return Err(HandshakeError::UpgradeRequired);
         }
-        match required(headers, "Sec-WebSocket-Version")? {
-            "13" => {}
-            version => return Err(HandshakeError::UnsupportedVersion { version: excerpt(version) }),
-        }
-        let key = required(headers, "Sec-WebSocket-Key")?;
-        // "a base64-encoded value that, when decoded, is 16 bytes in length" (§4.2.1, item 5).
-        if key.len() != 24 || STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
-            return Err(HandshakeError::InvalidHeader { name: "Sec-WebSocket-Key", value: excerpt(key) });
-        }
-        let no_body = headers.single("Content-Length")?.is_none_or(|length| length == "0");
-        if !no_body || headers.get("Transfer-Encoding").is_some() {
-            return Err(HandshakeError::UnexpectedBody);
-        }
-        let accept = accept_key(key);
+        check_version(headers)?;
+        let accept = if http1 { Some(accept_key(key(headers)?)) } else { None };
+        check_no_body(headers)?;
+        // "The user agent MUST NOT include more than one Origin header field" (RFC 6454 §7.3), and who checks one must not
+        // be shown another.
+        headers.single("Origin")?;
         let (subprotocols, extensions) = (subprotocols(headers)?, extensions(headers)?);
         Ok(Self { request, accept, subprotocols, extensions })
     }
@@ -103,9 +138,13 @@ impl Upgrade {
         self.request.headers.get("Origin")
     }
 
-    /// Opens the connection: the bytes of the response, and the connection itself.
+    /// Opens the connection: the response, and the connection itself.
     ///
     /// `subprotocol` is one that the client offers; `headers` are added to the response.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::InvalidOption`] for a subprotocol that was not offered, and for headers that can't be sent.
     pub fn accept(
         self,
         subprotocol: Option<&str>,
@@ -113,46 +152,41 @@ impl Upgrade {
         config: Arc<Config>,
     ) -> Result<Accepted, HandshakeError> {
         let deflate = config.deflate.as_ref().and_then(|wanted| params::accept(&self.extensions, wanted));
-        let mut response_headers = self.response_headers(subprotocol, headers)?;
-        if let Some((answer, _)) = &deflate {
-            response_headers.append("Sec-WebSocket-Extensions", answer.to_string());
+        let mut fields = Headers::new();
+        if let Some(accept) = &self.accept {
+            fields.append("Upgrade", "websocket");
+            fields.append("Connection", "Upgrade");
+            fields.append("Sec-WebSocket-Accept", accept);
+        } else {
+            http2::check_added(headers)?;
         }
-        let mut response = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
-        write_fields(&response_headers, &mut response);
-        let mut connection = Connection::server(config);
-        connection.agree(subprotocol, deflate.map(|(_, params)| params));
-        Ok(Accepted { response, connection })
-    }
-
-    fn response_headers(&self, subprotocol: Option<&str>, added: &Headers) -> Result<Headers, HandshakeError> {
-        added.check_sendable()?;
-        if let Some((name, _)) = added.iter().find(|(name, _)| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name))) {
-            return Err(HandshakeError::InvalidOption { option: "a header name", value: excerpt(name) });
-        }
-        let mut headers = Headers::from_iter([
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", self.accept.as_str()),
-        ]);
+        headers.check_added(RESERVED)?;
         if let Some(name) = subprotocol {
             // "The value chosen MUST be derived from the client's handshake" (§4.2.2, item 5).
             if !self.subprotocols.iter().any(|offered| offered == name) {
                 return Err(HandshakeError::InvalidOption { option: "the subprotocol", value: excerpt(name) });
             }
-            headers.append("Sec-WebSocket-Protocol", name);
+            fields.append("Sec-WebSocket-Protocol", name);
         }
-        for (name, value) in added.iter() {
-            headers.append(name, value);
+        fields.extend(headers);
+        if let Some((answer, _)) = &deflate {
+            fields.append("Sec-WebSocket-Extensions", answer.to_string());
         }
-        Ok(headers)
+        // "the server replies [...] with a 2xx status code" (RFC 8441 §4) in place of "101 Switching Protocols".
+        let (status, reason) = if self.accept.is_some() { (101, "Switching Protocols") } else { (200, "OK") };
+        let version = self.request.version;
+        let response = ResponseHead { status, reason: reason.to_owned(), version, headers: fields };
+        let mut connection = Connection::server(config);
+        connection.agree(subprotocol, deflate.map(|(_, params)| params));
+        Ok(Accepted { response, connection })
     }
 }
 
 /// An accepted handshake.
 #[derive(Debug)]
 pub struct Accepted {
-    /// What to write before anything else.
-    pub response: Vec<u8>,
+    /// What to send before anything else: [`ResponseHead::to_bytes`], over HTTP/2 [`ResponseHead::to_header_list`].
+    pub response: ResponseHead,
     /// The open connection.
     pub connection: Connection,
 }
@@ -168,89 +202,57 @@ const RESERVED: &[&str] = &[
     "Transfer-Encoding",
 ];
 
-/// The header fields that frame a refusal: two of one would let two readers see two responses.
-const FRAMING: &[&str] = &["Connection", "Content-Length", "Transfer-Encoding"];
-
-/// The bytes of a response that refuses a request; the transport ends after it.
-///
-/// Connection, Content-Length and Transfer-Encoding are set here, and left out of `headers`; Content-Type is that of
-/// `headers` if it is there, else plain text.
+/// The bytes of an HTTP/1.1 response that refuses a request; the transport ends after it. See [`Refusal::new`].
 pub fn refuse(status: u16, headers: &Headers, body: &str) -> Result<Vec<u8>, HandshakeError> {
-    headers.check_sendable()?;
-    if !(400..=599).contains(&status) && !(300..=399).contains(&status) {
-        return Err(HandshakeError::InvalidOption { option: "the status of a refusal", value: status.to_string() });
-    }
-    let mut response = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).into_bytes();
-    let mut all = Headers::from_iter([("Connection", "close")]);
-    if headers.get("Content-Type").is_none() {
-        all.append("Content-Type", "text/plain; charset=utf-8");
-    }
-    all.append("Content-Length", body.len().to_string());
-    for (name, value) in headers.iter().filter(|(name, _)| !FRAMING.iter().any(|f| f.eq_ignore_ascii_case(name))) {
-        all.append(name, value);
-    }
-    write_fields(&all, &mut response);
-    response.extend_from_slice(body.as_bytes());
-    Ok(response)
+    Ok(Refusal::new(status, headers, body)?.to_bytes())
 }
 
-/// The bytes that answer a request with an error: its status, what was allowed, and the sentence as the body.
+/// The bytes of the HTTP/1.1 response that answers a request with an error. See [`Refusal::of`].
 pub fn error_response(error: &HandshakeError) -> Vec<u8> {
-    let mut headers = Headers::new();
-    match error {
-        HandshakeError::InvalidMethod { .. } => headers.append("Allow", "GET"),
-        HandshakeError::UpgradeRequired => headers.append("Upgrade", "websocket"),
-        // "The server MUST [...] return [...] an HTTP error code (such as 426 Upgrade Required) and a
-        // |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of understanding" (§4.4).
-        HandshakeError::UnsupportedVersion { .. } => {
-            headers.append("Upgrade", "websocket");
-            headers.append("Sec-WebSocket-Version", "13");
-        }
-        _ => {}
-    }
-    let status = error.status().unwrap_or(500);
-    refuse(status, &headers, &format!("{error}\n")).expect("fixed headers and a status of the table can be sent")
+    Refusal::of(error, HttpVersion::Http11).to_bytes()
 }
 
 fn required<'a>(headers: &'a Headers, name: &'static str) -> Result<&'a str, HandshakeError> {
     headers.single(name)?.ok_or(HandshakeError::MissingHeader { name })
 }
 
-/// "/resource name/" or an absolute http(s) URI (§4.2.1, item 1), without a fragment (§3).
-fn is_target(target: &str) -> bool {
-    let path = match target.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
-            return !rest.is_empty() && !rest.contains('#');
-        }
-        _ => target,
-    };
-    path.starts_with('/') && !path.contains('#')
+/// "If this version does not match a version understood by the server, the server MUST abort" (§4.2.2, item 4). Who sends
+/// several, as a list or in several lines, has not said which one it speaks.
+fn check_version(headers: &Headers) -> Result<(), HandshakeError> {
+    const NAME: &str = "Sec-WebSocket-Version";
+    let versions: Vec<_> = headers.get_all(NAME).collect();
+    match versions[..] {
+        [] => Err(HandshakeError::MissingHeader { name: NAME }),
+        ["13"] => Ok(()),
+        _ => Err(HandshakeError::UnsupportedVersion { version: excerpt(&versions.join(", ")) }),
+    }
 }
 
-/// The reason phrases of RFC 9110 for statuses that refuse a handshake.
-const fn reason_phrase(status: u16) -> &'static str {
-    match status {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+/// "a base64-encoded value that, when decoded, is 16 bytes in length. It is not necessary for the server to base64-decode"
+/// it (§4.2.1, item 5): 22 characters of the alphabet and the padding. That the last 4 bits of padding are 0 is not asked
+/// for, since "implementations MAY [...] reject the encoding" (RFC 4648 §3.5) and those in use do not.
+fn key(headers: &Headers) -> Result<&str, HandshakeError> {
+    const NAME: &str = "Sec-WebSocket-Key";
+    let key = required(headers, NAME)?;
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    match key.strip_suffix("==") {
+        Some(digits) if digits.len() == 22 && digits.bytes().all(is_base64) => Ok(key),
+        _ => Err(HandshakeError::InvalidHeader { name: NAME, value: excerpt(key) }),
+    }
+}
+
+/// A body would be read as frames. `Content-Length = 1*DIGIT` (RFC 9110 §8.6), so `00` announces none either; a list of
+/// lengths may be refused even where they are the same (RFC 9112 §6.3).
+fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {
+    const NAME: &str = "Content-Length";
+    if headers.get("Transfer-Encoding").is_some() {
+        return Err(HandshakeError::UnexpectedBody);
+    }
+    match headers.single(NAME)? {
+        Some(length) if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(HandshakeError::InvalidHeader { name: NAME, value: excerpt(length) })
+        }
+        Some(length) if length.bytes().any(|byte| byte != b'0') => Err(HandshakeError::UnexpectedBody),
+        _ => Ok(()),
     }
 }

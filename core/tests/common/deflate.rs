@@ -24,10 +24,10 @@ pub fn shake_hands_with(
         deflate: Some(client.clone()),
         headers: Headers::new(),
     };
-    let (mut asking, bytes) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).unwrap();
-    let (upgrade, _) = ServerHandshake::new(HeadLimits::default()).handle_bytes(&bytes).unwrap().unwrap();
+    let (mut asking, asked) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).unwrap();
+    let (upgrade, _) = ServerHandshake::new(HeadLimits::default()).handle_bytes(&asked.to_bytes()).unwrap().unwrap();
     let accepted = upgrade.accept(None, &Headers::new(), config(server)).unwrap();
-    let (response, _) = asking.handle_bytes(&accepted.response).unwrap().unwrap();
+    let (response, _) = asking.handle_bytes(&accepted.response.to_bytes()).unwrap().unwrap();
     let client = asking.open(&response, config(client), Box::new(super::FixedKey)).unwrap();
     assert_eq!(client.deflate(), accepted.connection.deflate());
     (client, accepted.connection)

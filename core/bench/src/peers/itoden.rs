@@ -60,11 +60,14 @@ pub fn compressing(takeover: Takeover, config: Arc<Config>) -> (Connection, Conn
         deflate: Some(deflate),
         headers: Headers::new(),
     };
-    let (mut asking, bytes) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).expect("a request");
-    let (upgrade, _) =
-        ServerHandshake::new(HeadLimits::default()).handle_bytes(&bytes).expect("an upgrade").expect("a whole request");
+    let (mut asking, asked) = ClientHandshake::new(request, [0; 16], HeadLimits::default()).expect("a request");
+    let (upgrade, _) = ServerHandshake::new(HeadLimits::default())
+        .handle_bytes(&asked.to_bytes())
+        .expect("an upgrade")
+        .expect("a whole request");
     let accepted = upgrade.accept(None, &Headers::new(), Arc::clone(&config)).expect("an answer");
-    let (response, _) = asking.handle_bytes(&accepted.response).expect("a response").expect("a whole response");
+    let (response, _) =
+        asking.handle_bytes(&accepted.response.to_bytes()).expect("a response").expect("a whole response");
     let client = asking.open(&response, config, keys()).expect("an open connection");
     (client, accepted.connection)
 }
