@@ -1,4 +1,4 @@
-//! Masking keys from the operating system's random number generator.
+//! Masking keys from a generator that the operating system seeds, and seeds again every 64 KiB.
 //!
 //! As in itoden-net, on which this crate must not depend; here a forked child also forgets its parent's keys.
 
@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use itoden_core::mask::{BufferedMaskKeys, MaskKeys};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rand::Rng;
 
 /// Masking keys for the connections of a thread, drawn 256 at a time.
 ///
@@ -20,10 +21,11 @@ thread_local! {
     static KEYS: RefCell<Keys> = const { RefCell::new(Keys::new(fill)) };
 }
 
-/// Fills `bytes` at random. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
+/// Fills `bytes` at random, with ChaCha: asking the operating system itself would cost more than all else that a small
+/// frame costs. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
 /// one nothing may be sent, so there is no way to go on.
 pub(crate) fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
+    rand::rng().fill_bytes(bytes);
 }
 
 impl MaskKeys for ThreadMaskKeys {
@@ -34,6 +36,7 @@ impl MaskKeys for ThreadMaskKeys {
 
 #[pyfunction]
 fn forget_mask_keys() {
+    rand::rng().reseed().expect("the operating system gives random bytes");
     KEYS.set(Keys::new(fill));
 }
 

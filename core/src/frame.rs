@@ -117,7 +117,7 @@ impl Decoder {
     /// the shortest way, for most of what comes. To be called only between frames.
     ///
     /// `None` leaves all as it is for [`decode`](Self::decode), which says what else it is or what is wrong with it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode_lent<'b>(&self, input: &mut Input<'b>, limit: u32) -> Option<(MessageKind, &'b mut [u8])> {
         let bytes = input.remaining();
         let kind = match bytes.first() {
@@ -175,7 +175,7 @@ impl Decoder {
 /// Appends a frame to `out`: the header, then the payload, masked if the header has a masking key.
 ///
 /// `header.payload_len` is taken from `payload`.
-#[inline]
+#[inline(always)]
 pub fn encode(mut header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
     header.payload_len = payload.len() as u64;
     raw::append(header.to_bytes(), header.masking_key, payload, out);

@@ -55,7 +55,7 @@ impl FrameHeader {
     /// Reads a header off the front of `bytes`: the header and its length, or `None` if more bytes are needed.
     ///
     /// An error is found at the first byte that shows it, also while the header is incomplete.
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &[u8], rules: HeaderRules) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let rsv = (first >> 4) & 0b111;
@@ -132,19 +132,23 @@ impl FrameHeader {
     }
 
     /// The header, and how many of the bytes it has. It is put together in a register, where that costs least.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to_bytes(self) -> ([u8; 16], usize) {
         let first = (u8::from(self.fin) << 7) | ((self.rsv & 0b111) << 4) | self.opcode.bits();
-        let mask_bit = u8::from(self.masking_key.is_some()) << 7;
-        let (length, extended, len) = match self.payload_len {
-            length @ 0..=125 => (length as u8, 0, 2),
-            length @ 126..=0xffff => (126, u64::from((length as u16).swap_bytes()), 4),
-            length => (127, length.swap_bytes(), 10),
+        let mask_bit = u64::from(self.masking_key.is_some()) << 15;
+        let key = u64::from(u32::from_le_bytes(self.masking_key.unwrap_or_default()));
+        let start = u64::from(first) | mask_bit;
+        let (bytes, len) = match self.payload_len {
+            length @ 0..=125 => (u128::from(start | length << 8 | key << 16), 2),
+            length @ 126..=0xffff => {
+                let length = u64::from((length as u16).swap_bytes());
+                (u128::from(start | 126 << 8 | length << 16 | key << 32), 4)
+            }
+            length => {
+                let length = u128::from(length.swap_bytes());
+                (u128::from(start | 127 << 8) | length << 16 | u128::from(key) << 80, 10)
+            }
         };
-        let start = u128::from(first) | u128::from(mask_bit | length) << 8 | u128::from(extended) << 16;
-        match self.masking_key {
-            None => (start.to_le_bytes(), len),
-            Some(key) => ((start | u128::from(u32::from_le_bytes(key)) << (8 * len)).to_le_bytes(), len + 4),
-        }
+        (bytes.to_le_bytes(), if self.masking_key.is_some() { len + 4 } else { len })
     }
 }

@@ -73,7 +73,7 @@ impl Output {
     }
 
     /// Queues a frame, copying its payload.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, header: FrameHeader, payload: &[u8]) {
         if self.bytes.capacity() == 0 {
             self.bytes = spare::take();
@@ -163,7 +163,7 @@ mod spare {
     use std::cell::Cell;
 
     /// A larger buffer is freed.
-    const MAX_CAPACITY: usize = 64 << 10;
+    const MAX_CAPACITY: usize = 256 << 10;
 
     thread_local! {
         static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };

@@ -9,8 +9,11 @@ use std::mem::MaybeUninit;
 
 use crate::mask::{apply_in_steps, rotated, xor};
 
-/// From this length on `memcpy` is worth its call.
+/// From this length on vectors are worth a look at what the processor has.
 const LONG: usize = 256;
+
+/// Beyond this length `memcpy` is worth its call.
+const SHORT: usize = 128;
 
 /// Masks a long payload in place.
 pub(crate) fn apply_long(key: [u8; 4], bytes: &mut [u8]) {
@@ -44,6 +47,30 @@ fn copy_overlapping<const N: usize>(key: [u8; 4], from: &[u8], to: &mut [MaybeUn
     }
 }
 
+/// Writes `from` to `to`, which is as long: the beginning and the end, each half of it or more.
+#[inline(always)]
+fn copy_short(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    match from.len() {
+        65.. => copy_ends::<64>(from, to),
+        33.. => copy_ends::<32>(from, to),
+        17.. => copy_ends::<16>(from, to),
+        8.. => copy_ends::<8>(from, to),
+        4.. => copy_ends::<4>(from, to),
+        _ => from.iter().zip(to).for_each(|(from, to)| _ = to.write(*from)),
+    }
+}
+
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    debug_assert!((N..=2 * N).contains(&from.len()));
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+        put(to, *from);
+    }
+    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
+        put(to, *from);
+    }
+}
+
 #[inline(always)]
 fn put<const N: usize>(to: &mut [MaybeUninit<u8>; N], bytes: [u8; N]) {
     // SAFETY: both types have the same layout, and the reference is to memory that may be written.
@@ -61,7 +88,7 @@ fn copy_long(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
 }
 
 /// Appends the first `len` bytes of `head`, and `payload`, masked if there is a key.
-#[inline]
+#[inline(always)]
 pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(16 + payload.len());
     let spare = out.spare_capacity_mut();
@@ -70,8 +97,9 @@ pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, paylo
     }
     let target = &mut spare[len..len + payload.len()];
     match key {
-        _ if payload.len() < LONG => copy_in_steps(key.unwrap_or_default(), payload, target),
+        Some(key) if payload.len() < LONG => copy_in_steps(key, payload, target),
         Some(key) => copy_long(key, payload, target),
+        None if payload.len() <= SHORT => copy_short(payload, target),
         None => {
             // SAFETY: `u8` and `MaybeUninit<u8>` have the same layout, and what is initialised may be read as if it
             // might not be.

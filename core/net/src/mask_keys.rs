@@ -1,8 +1,9 @@
-//! Masking keys from the operating system's random number generator.
+//! Masking keys from a generator that the operating system seeds, and seeds again every 64 KiB.
 
 use std::cell::RefCell;
 
 use itoden_core::mask::{BufferedMaskKeys, MaskKeys};
+use rand::Rng;
 
 /// Masking keys for the connections of a thread, drawn 256 at a time.
 ///
@@ -16,10 +17,11 @@ thread_local! {
     static KEYS: RefCell<OsMaskKeys> = const { RefCell::new(BufferedMaskKeys::new(fill)) };
 }
 
-/// Fills `bytes` at random. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
+/// Fills `bytes` at random, with ChaCha: asking the operating system itself would cost more than all else that a small
+/// frame costs. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
 /// one nothing may be sent, so there is no way to go on.
 pub(crate) fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
+    rand::rng().fill_bytes(bytes);
 }
 
 impl MaskKeys for ThreadMaskKeys {

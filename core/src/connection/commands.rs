@@ -134,8 +134,9 @@ impl Connection {
     /// Takes the messages that begin from now on part by part, as they arrive: each [`Event::MessagePart`](crate::Event)
     /// is told at once, nothing is put together, and none of it is kept. Limits hold for them all the same; the
     /// [largest message](crate::Limits::max_message_size) may then be far larger than memory.
-    pub const fn stream_messages(&mut self, on: bool) {
+    pub fn stream_messages(&mut self, on: bool) {
         self.assembler.stream_messages(on);
+        self.see_what_is_lent();
     }
 
     /// Gives back the compressor, about 380 kB, if this end keeps one between messages (RFC 7692 §7.1.1, "context

@@ -76,7 +76,8 @@ pub struct Connection {
     output: Output,
     state: State,
     reading_paused: bool,
-    /// Messages shorter than this are within every limit if they come in one frame; 0 if none are.
+    /// Messages shorter than this may be lent if the next bytes are one in one frame: they are within every limit. 0 if
+    /// what comes next belongs to something that has begun.
     lent_limit: u32,
     /// The message that this end sends in fragments, if one is unfinished.
     sending: Option<Sending>,
@@ -124,9 +125,7 @@ impl Connection {
     fn new(config: Arc<Config>, mask_keys: Option<Box<dyn MaskKeys + Send>>) -> Self {
         let rules = HeaderRules { allowed_rsv: 0, masked: Some(mask_keys.is_none()) };
         let keepalive = config.ping_interval.map(|interval| Box::new(Keepalive::new(interval, config.ping_timeout)));
-        let Limits { max_message_size, max_frame_size, max_fragments, .. } = config.limits;
-        let lent_limit = if max_fragments == 0 { 0 } else { max_message_size.min(max_frame_size).saturating_add(1) };
-        Self {
+        let mut connection = Self {
             config,
             mask_keys,
             decoder: Decoder::new(rules),
@@ -134,7 +133,7 @@ impl Connection {
             output: Output::new(),
             state: State::open(),
             reading_paused: false,
-            lent_limit: u32::try_from(lent_limit).unwrap_or(u32::MAX),
+            lent_limit: 0,
             sending: None,
             held_pong: None,
             now: Timestamp::ZERO,
@@ -143,7 +142,18 @@ impl Connection {
             ending: None,
             subprotocol: None,
             deflate: None,
-        }
+        };
+        connection.see_what_is_lent();
+        connection
+    }
+
+    /// Sets the limit anew, after whatever it depends on may have changed.
+    fn see_what_is_lent(&mut self) {
+        let Limits { max_message_size, max_frame_size, max_fragments, .. } = self.config.limits;
+        let begun = !self.decoder.is_between_frames() || !self.assembler.lends();
+        let limit =
+            if begun || max_fragments == 0 { 0 } else { max_message_size.min(max_frame_size).saturating_add(1) };
+        self.lent_limit = u32::try_from(limit).unwrap_or(u32::MAX);
     }
 
     /// Notes what the opening handshake agreed on.

@@ -18,12 +18,10 @@ impl Connection {
     /// The next event. Its payload lies in the buffer behind `input`, or is owned if it came in several parts.
     ///
     /// Poll until `None` after every handler and command; with [`Input::empty`] where there are no bytes.
-    #[inline]
+    #[inline(always)]
     pub fn poll_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         // Most of what comes, short enough to be inlined where it is polled.
-        if self.decoder.is_between_frames()
-            && self.assembler.lends()
-            && self.state.reads()
+        if self.state.reads()
             && !self.reading_paused
             && let Some((kind, payload)) = self.decoder.decode_lent(input, self.lent_limit)
         {
@@ -37,7 +35,9 @@ impl Connection {
                 }
             }
         }
-        self.poll_any_event(input)
+        let event = self.poll_any_event(input);
+        self.see_what_is_lent();
+        event
     }
 
     #[inline(never)]

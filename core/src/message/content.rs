@@ -48,6 +48,7 @@ impl Content {
         match self {
             Self::Text(text, validator) => {
                 let have = (text.len() + validator.cut_len()) as u64;
+                text.reserve_exact(room(text.len(), text.capacity(), &piece));
                 let bytes = inflated(piece.payload, last, have, limit, deflate)?;
                 check(validator, &bytes, last, |part| text.push_str(part))?;
                 Ok(last.then(|| Incoming::Message(Message::Text(Cow::Owned(std::mem::take(text))))))
@@ -55,7 +56,10 @@ impl Content {
             Self::Binary(bytes) => {
                 match deflate {
                     Some(deflate) => inflate(piece.payload, last, limit, deflate, limit, bytes)?,
-                    None => bytes.extend_from_slice(piece.payload),
+                    None => {
+                        bytes.reserve_exact(room(bytes.len(), bytes.capacity(), &piece));
+                        bytes.extend_from_slice(piece.payload);
+                    }
                 }
                 Ok(last.then(|| Incoming::Message(Message::Binary(Cow::Owned(std::mem::take(bytes))))))
             }
@@ -75,6 +79,17 @@ impl Content {
             }
         }
     }
+}
+
+/// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come. So
+/// the buffer grows as it would by doubling, never by what a peer declares, and ends where the frame does.
+fn room(len: usize, capacity: usize, piece: &Piece<'_>) -> usize {
+    let come = len + piece.payload.len();
+    if come <= capacity {
+        return 0;
+    }
+    let missing = piece.header.payload_len - piece.offset - piece.payload.len() as u64;
+    piece.payload.len() + missing.min(come as u64) as usize
 }
 
 /// Text must be UTF-8 as far as it came, and end with a whole character.

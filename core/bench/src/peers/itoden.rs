@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use itoden_core::deflate::DeflateConfig;
+use itoden_core::frame::encode;
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
+use itoden_core::header::FrameHeader;
 use itoden_core::mask::BufferedMaskKeys;
-use itoden_core::{Config, Connection, Event, MaskKeys, Message, MessageKind, Timestamp, Transmit};
+use itoden_core::{Config, Connection, Event, MaskKeys, Message, MessageKind, Opcode, Timestamp, Transmit};
+use rand::Rng;
 
 use crate::contender::{Class, Contender};
 use crate::tally::Tally;
@@ -29,8 +32,10 @@ pub fn contenders(workload: &Workload) -> Vec<Contender> {
             let (_, server) = compressing(workload.case.takeover, Arc::default());
             vec![decoder(workload, server, "itoden-core", workload.input.len())]
         }
-        Task::EncodeServer => vec![encoder(workload, server()), sharing(workload)],
-        Task::EncodeClient => vec![encoder(workload, Connection::client(Arc::default(), keys()))],
+        Task::EncodeServer => vec![encoder(workload, server()), sharing(workload), framer(workload, None)],
+        Task::EncodeClient => {
+            vec![encoder(workload, Connection::client(Arc::default(), keys())), framer(workload, Some(keys()))]
+        }
         Task::Deflate => vec![encoder(workload, compressing(workload.case.takeover, Arc::default()).1)],
     }
 }
@@ -40,7 +45,8 @@ fn server() -> Connection {
 }
 
 fn keys() -> Box<dyn MaskKeys + Send> {
-    Box::new(BufferedMaskKeys::new(|bytes: &mut [u8]| getrandom::fill(bytes).expect("the system has random bytes")))
+    // As itoden-net does.
+    Box::new(BufferedMaskKeys::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes)))
 }
 
 /// A client and a server that have agreed on compression, whatever a message's length.
@@ -124,6 +130,26 @@ fn sharing(workload: &Workload) -> Contender {
             connection.send_shared(kind, payload.clone()).expect("an open connection");
         }
         flush(&mut connection, &own, payloads.len(), tally);
+    })
+}
+
+/// `frame::encode`, into one buffer a burst: the codec alone, without a connection's state, bounds and queue.
+fn framer(workload: &Workload, mut keys: Option<Box<dyn MaskKeys + Send>>) -> Contender {
+    let wire = Wire::new(Default::default(), workload.capacity());
+    let own = wire.clone();
+    let payloads = workload.payloads.clone();
+    let opcode = if workload.case.is_text() { Opcode::Text } else { Opcode::Binary };
+    let mut buffer = Vec::with_capacity(workload.capacity());
+    Contender::new("itoden-core, frames", Class::Itoden, Some(wire), move |tally| {
+        own.rewind();
+        buffer.clear();
+        for payload in &payloads {
+            let masking_key = keys.as_mut().map(|keys| keys.next_key());
+            let header = FrameHeader { fin: true, rsv: 0, opcode, masking_key, payload_len: 0 };
+            encode(header, payload, &mut buffer);
+        }
+        own.put([&*buffer]);
+        tally.sent(payloads.len(), own.written());
     })
 }
 
