@@ -131,46 +131,50 @@ impl Decompressor {
         limit: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), InflateError> {
-        self.push(payload, limit, out)?;
-        if fin {
-            self.push(&TAIL, limit, out)?;
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, mut input: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
         // `out` is made longer than what is in it, and cut at the end: room is cleared once, however it is filled.
         let mut filled = out.len();
+        let mut result = self.push(payload, limit, out, &mut filled);
+        if fin && result.is_ok() {
+            result = self.push(&TAIL, limit, out, &mut filled);
+        }
+        out.truncate(filled.min(limit));
+        result
+    }
+
+    fn push(
+        &mut self,
+        mut input: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+        filled: &mut usize,
+    ) -> Result<(), InflateError> {
         let inflate = &mut self.inflate;
-        let result = loop {
-            if filled == out.len() {
+        loop {
+            if *filled == out.len() {
                 // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
-                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(filled).saturating_add(1));
-                out.resize(filled + room, 0);
+                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(*filled).saturating_add(1));
+                out.resize(*filled + room, 0);
             }
             let (taken, made) = (inflate.total_in(), inflate.total_out());
-            let status = inflate.decompress(input, &mut out[filled..], InflateFlush::SyncFlush);
+            let status = inflate.decompress(input, &mut out[*filled..], InflateFlush::SyncFlush);
             input = &input[(inflate.total_in() - taken) as usize..];
-            filled += (inflate.total_out() - made) as usize;
-            if filled > limit {
-                filled = limit;
-                break Err(InflateError::TooBig);
+            *filled += (inflate.total_out() - made) as usize;
+            if *filled > limit {
+                return Err(InflateError::TooBig);
             }
             match status {
                 // A block with BFINAL set may come (§7.2.3.4): what follows it is a new stream.
                 Ok(Status::StreamEnd) => {
                     inflate.restart();
                     if input.is_empty() {
-                        break Ok(());
+                        return Ok(());
                     }
                 }
                 // No room was left: there may be more to come even if all input is taken.
-                Ok(_) if filled == out.len() => {}
-                Ok(_) if input.is_empty() => break Ok(()),
-                _ => break Err(InflateError::Invalid),
+                Ok(_) if *filled == out.len() => {}
+                Ok(_) if input.is_empty() => return Ok(()),
+                _ => return Err(InflateError::Invalid),
             }
-        };
-        out.truncate(filled);
-        result
+        }
     }
 }
