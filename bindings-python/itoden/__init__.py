@@ -6,23 +6,32 @@ changes by one import. Everything that a program needs is here at the top; the m
 """
 
 from ._native import __version__
-from .asyncio.client import ClientConnection, connect
+from .asyncio.client import ClientConnection, connect, unix_connect
 from .asyncio.connection import Connection
-from .asyncio.server import Server, ServerConnection, serve
+from .asyncio.router import Router, route, unix_route
+from .asyncio.server import Server, ServerConnection, basic_auth, broadcast, serve, unix_serve
 from .datastructures import Headers, HeadersLike, MultipleValuesError
 from .exceptions import (
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
+    DuplicateParameter,
+    HeaderLineTooLong,
     InvalidHandshake,
     InvalidHeader,
+    InvalidHeaderFormat,
     InvalidHeaderValue,
     InvalidMessage,
     InvalidMethod,
     InvalidOption,
     InvalidOrigin,
+    InvalidParameterName,
+    InvalidParameterValue,
     InvalidProtocol,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidState,
     InvalidStatus,
     InvalidUpgrade,
@@ -30,8 +39,11 @@ from .exceptions import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    ProxyError,
+    RequestLineTooLong,
     SecurityError,
     SendError,
+    StatusLineTooLong,
     TooManyFragments,
     TooManyHeaders,
     WebSocketException,
@@ -39,7 +51,7 @@ from .exceptions import (
 from .frames import Close, CloseCode
 from .http11 import Request, Response
 from .protocol import State
-from .typing import Data, DataLike, LoggerLike, Origin, Subprotocol
+from .typing import Data, DataLike, LoggerLike, Origin, StatusLike, Subprotocol
 
 __all__ = [
     "ClientConnection",
@@ -52,16 +64,24 @@ __all__ = [
     "ConnectionClosedOK",
     "Data",
     "DataLike",
+    "DuplicateParameter",
+    "HeaderLineTooLong",
     "Headers",
     "HeadersLike",
     "InvalidHandshake",
     "InvalidHeader",
+    "InvalidHeaderFormat",
     "InvalidHeaderValue",
     "InvalidMessage",
     "InvalidMethod",
     "InvalidOption",
     "InvalidOrigin",
+    "InvalidParameterName",
+    "InvalidParameterValue",
     "InvalidProtocol",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidState",
     "InvalidStatus",
     "InvalidURI",
@@ -72,18 +92,29 @@ __all__ = [
     "Origin",
     "PayloadTooBig",
     "ProtocolError",
+    "ProxyError",
     "Request",
+    "RequestLineTooLong",
     "Response",
+    "Router",
     "SecurityError",
     "SendError",
     "Server",
     "ServerConnection",
     "State",
+    "StatusLike",
+    "StatusLineTooLong",
     "Subprotocol",
     "TooManyFragments",
     "TooManyHeaders",
     "WebSocketException",
     "__version__",
+    "basic_auth",
+    "broadcast",
     "connect",
+    "route",
     "serve",
+    "unix_connect",
+    "unix_route",
+    "unix_serve",
 ]

@@ -5,35 +5,47 @@
         * `ConnectionClosedOK`
         * `ConnectionClosedError`
     * `InvalidURI`
+    * `InvalidProxy`
     * `InvalidHandshake`
         * `SecurityError`
+            * `RequestLineTooLong`
+            * `StatusLineTooLong`
+            * `HeaderLineTooLong`
             * `TooManyHeaders`
+        * `ProxyError`
+            * `InvalidProxyMessage`
+            * `InvalidProxyStatus`
         * `InvalidMessage`
         * `InvalidMethod`
         * `InvalidProtocol`
         * `InvalidStatus`
         * `InvalidHeader`
+            * `InvalidHeaderFormat`
             * `InvalidHeaderValue`
             * `InvalidOrigin`
             * `InvalidUpgrade`
         * `NegotiationError`
+            * `DuplicateParameter`
+            * `InvalidParameterName`
+            * `InvalidParameterValue`
         * `InvalidOption` (also a `ValueError`: the caller's own mistake)
     * `ProtocolError`
         * `SendError` (also a `ValueError`: the caller's own mistake)
     * `PayloadTooBig`
     * `TooManyFragments`
-    * `InvalidState`
-    * `ConcurrencyError`
+    * `InvalidState` (also an `AssertionError`, as in `websockets`)
+    * `ConcurrencyError` (also a `RuntimeError`)
 
 An exception that stands for an error of the core's table tells its row: see `WebSocketException`.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from .frames import Close
+from .frames import Close, CloseCode
 
 if TYPE_CHECKING:
     from .http11 import Response
@@ -43,14 +55,22 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "DuplicateParameter",
+    "HeaderLineTooLong",
     "InvalidHandshake",
     "InvalidHeader",
+    "InvalidHeaderFormat",
     "InvalidHeaderValue",
     "InvalidMessage",
     "InvalidMethod",
     "InvalidOption",
     "InvalidOrigin",
+    "InvalidParameterName",
+    "InvalidParameterValue",
     "InvalidProtocol",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidState",
     "InvalidStatus",
     "InvalidURI",
@@ -58,8 +78,11 @@ __all__ = [
     "NegotiationError",
     "PayloadTooBig",
     "ProtocolError",
+    "ProxyError",
+    "RequestLineTooLong",
     "SecurityError",
     "SendError",
+    "StatusLineTooLong",
     "TooManyFragments",
     "TooManyHeaders",
     "WebSocketException",
@@ -119,6 +142,20 @@ class ConnectionClosed(WebSocketException):
             return f"received {self.rcvd}; then sent {self.sent}"
         return f"sent {self.sent}; then received {self.rcvd}"
 
+    @property
+    def code(self) -> int:
+        """Deprecated: use `rcvd.code`, or the connection's `close_code`."""
+        warnings.warn("ConnectionClosed.code is deprecated; use rcvd.code", DeprecationWarning, stacklevel=2)
+        return CloseCode.ABNORMAL_CLOSURE if self.rcvd is None else self.rcvd.code
+
+    @property
+    def reason(self) -> str:
+        """Deprecated: use `rcvd.reason`, or the connection's `close_reason`."""
+        warnings.warn(
+            "ConnectionClosed.reason is deprecated; use rcvd.reason", DeprecationWarning, stacklevel=2
+        )
+        return "" if self.rcvd is None else self.rcvd.reason
+
 
 class ConnectionClosedOK(ConnectionClosed):
     """The connection ended as it should: both Close frames have the code 1000 or 1001, or none."""
@@ -146,16 +183,72 @@ class InvalidURI(WebSocketException):
         return f"{self.uri} isn't a valid URI: {self.msg}"
 
 
+class InvalidProxy(WebSocketException):
+    """The proxy that is to be used is not one.
+
+    Attributes:
+        proxy: the address of the proxy.
+        msg: what is wrong with it.
+    """
+
+    def __init__(self, proxy: str, msg: str) -> None:
+        super().__init__(proxy, msg)
+        self.proxy = proxy
+        self.msg = msg
+
+    def __str__(self) -> str:
+        """The proxy and what is wrong with it."""
+        return f"{self.proxy} isn't a valid proxy: {self.msg}"
+
+
 class InvalidHandshake(WebSocketException):
     """The opening handshake failed (RFC 6455 §4): no connection was made."""
 
 
 class SecurityError(InvalidHandshake):
-    """The peer sent a larger head than is allowed (RFC 6455 §10.4)."""
+    """The peer sent a larger head than is allowed (RFC 6455 §10.4), or sends the client elsewhere than is
+    safe."""
+
+
+class RequestLineTooLong(SecurityError):
+    """The request line alone is longer than a head may be."""
+
+
+class StatusLineTooLong(SecurityError):
+    """The status line is longer than a head may be. The core tells it as `HeaderLineTooLong`; this is here
+    for those who catch it."""
+
+
+class HeaderLineTooLong(SecurityError):
+    """The head of a request or response is longer than `ITODEN_MAX_HEAD_SIZE`."""
 
 
 class TooManyHeaders(SecurityError):
     """The peer sent more header fields than are allowed (RFC 6455 §10.4)."""
+
+
+class ProxyError(InvalidHandshake):
+    """There is no way to the server through the proxy."""
+
+
+class InvalidProxyMessage(ProxyError):
+    """An HTTP proxy answered with something else than HTTP."""
+
+
+class InvalidProxyStatus(ProxyError):
+    """An HTTP proxy refused.
+
+    Attributes:
+        response: the proxy's answer.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self.response = response
+
+    def __str__(self) -> str:
+        """The status."""
+        return f"proxy rejected connection: HTTP {self.response.status_code}"
 
 
 class InvalidMessage(InvalidHandshake):
@@ -175,7 +268,15 @@ class InvalidMethod(InvalidHandshake):
 
 
 class InvalidProtocol(InvalidHandshake):
-    """The request's HTTP version is below 1.1 (RFC 6455 §4.1)."""
+    """The HTTP version is not 1.1 (RFC 6455 §4.1).
+
+    Attributes:
+        protocol: the version that came: `"HTTP/1.0"`.
+    """
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__(f"unsupported HTTP version: {protocol}")
+        self.protocol = protocol
 
 
 class InvalidStatus(InvalidHandshake):
@@ -201,9 +302,22 @@ class InvalidHeader(InvalidHandshake):
     """
 
     def __init__(self, name: str, value: str | None = None) -> None:
-        super().__init__(f"missing {name} header" if value is None else f"invalid {name} header: {value}")
+        if value is None:
+            message = f"missing {name} header"
+        elif value:
+            message = f"invalid {name} header: {value}"
+        else:
+            message = f"empty {name} header"
+        super().__init__(message)
         self.name = name
         self.value = value
+
+
+class InvalidHeaderFormat(InvalidHeader):
+    """A header field does not follow its grammar."""
+
+    def __init__(self, name: str, error: str, header: str, pos: int) -> None:
+        super().__init__(name, f"{error} at {pos} in {header}")
 
 
 class InvalidHeaderValue(InvalidHeader):
@@ -228,6 +342,50 @@ class NegotiationError(InvalidHandshake):
     """The two ends don't agree on an extension or a subprotocol (RFC 6455 §4.1)."""
 
 
+class DuplicateParameter(NegotiationError):
+    """A parameter of an extension is there twice.
+
+    Attributes:
+        name: the parameter.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"duplicate parameter: {name}")
+        self.name = name
+
+
+class InvalidParameterName(NegotiationError):
+    """An extension has no such parameter.
+
+    Attributes:
+        name: the parameter.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"invalid parameter name: {name}")
+        self.name = name
+
+
+class InvalidParameterValue(NegotiationError):
+    """A parameter of an extension has a value that is not allowed.
+
+    Attributes:
+        name: the parameter.
+        value: its value, or `None` if it has none.
+    """
+
+    def __init__(self, name: str, value: str | None) -> None:
+        if value is None:
+            message = f"missing value for parameter {name}"
+        elif value:
+            message = f"invalid value for parameter {name}: {value}"
+        else:
+            message = f"empty value for parameter {name}"
+        super().__init__(message)
+        self.name = name
+        self.value = value
+
+
 class InvalidOption(InvalidHandshake, ValueError):
     """The caller asked for a handshake that can't be sent: a header that would break out of its line, for
     example."""
@@ -244,18 +402,43 @@ class SendError(ProtocolError, ValueError):
 
 
 class PayloadTooBig(WebSocketException):
-    """The peer sent a larger frame or message than `max_size` allows (RFC 6455 §10.4)."""
+    """The peer sent a larger frame or message than `max_size` allows (RFC 6455 §10.4).
+
+    Attributes:
+        size: how large the frame or the message is, in bytes, or `None` if that is not known.
+        max_size: what is allowed, in bytes.
+        current_size: how much of the message came before, in bytes, or `None`.
+    """
+
+    def __init__(
+        self, size_or_message: int | str | None, max_size: int | None = None, current_size: int | None = None
+    ) -> None:
+        self.size: int | None = None
+        self.max_size: int | None = None
+        self.current_size: int | None = None
+        if isinstance(size_or_message, str):
+            super().__init__(size_or_message)
+            return
+        self.size = size_or_message
+        self.max_size = None if max_size is None else max_size + (current_size or 0)
+        self.current_size = current_size
+        with_size = "" if self.size is None else f" with {self.size} bytes"
+        after = "" if current_size is None else f" after reading {current_size} bytes"
+        super().__init__(f"frame{with_size}{after} exceeds limit of {self.max_size} bytes")
 
 
 class TooManyFragments(WebSocketException):
-    """The peer sent a message in more fragments than are allowed (RFC 6455 §10.4)."""
+    """The peer sent a message in more fragments than `ITODEN_MAX_FRAGMENTS` (RFC 6455 §10.4)."""
+
+    def __init__(self, max_fragments: int) -> None:
+        super().__init__(f"fragmented message exceeds limit of {max_fragments} frames")
 
 
-class InvalidState(WebSocketException):
+class InvalidState(WebSocketException, AssertionError):
     """The call came at a time when it has no meaning: the connection is not open yet, for example."""
 
 
-class ConcurrencyError(WebSocketException):
+class ConcurrencyError(WebSocketException, RuntimeError):
     """Two tasks did what only one can do at a time: two `recv()`, or two `ping()` with the same data."""
 
 
@@ -272,9 +455,9 @@ CLASSES: dict[str, type[WebSocketException]] = {name: _GENERAL[row[0]] for name,
     "frame_too_big": PayloadTooBig,
     "message_too_big": PayloadTooBig,
     "too_many_fragments": TooManyFragments,
-    "head_too_large": SecurityError,
+    "head_too_large": HeaderLineTooLong,
     "too_many_headers": TooManyHeaders,
-    "target_too_long": SecurityError,
+    "target_too_long": RequestLineTooLong,
     "invalid_head": InvalidMessage,
     "unexpected_eof": InvalidMessage,
     "invalid_target": InvalidMessage,
@@ -290,6 +473,7 @@ CLASSES: dict[str, type[WebSocketException]] = {name: _GENERAL[row[0]] for name,
     "unsupported_version": InvalidHeaderValue,
     "accept_mismatch": InvalidHeaderValue,
     "unexpected_status": InvalidStatus,
+    "invalid_extension": NegotiationError,
     "unoffered_extension": NegotiationError,
     "unoffered_subprotocol": NegotiationError,
     "invalid_option": InvalidOption,
@@ -311,6 +495,8 @@ def from_core(name: str, message: str, fields: dict[str, Any] | None = None) -> 
     cls = CLASSES[name]
     # Not through its own __init__: the core has written the message already.
     exception = cls.__new__(cls, message)
+    if cls is PayloadTooBig:
+        exception.__dict__ |= {"size": None, "max_size": None, "current_size": None}
     if name in _HEADER_OF:
         exception.__dict__ |= {"name": _HEADER_OF[name], "value": None}
     exception.__dict__ |= fields or {}

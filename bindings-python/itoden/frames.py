@@ -43,6 +43,16 @@ class CloseCode(enum.IntEnum):
     """Never sent: the TLS handshake failed."""
 
 
+# Where the name of a code says it otherwise.
+_MEANINGS = {
+    1000: "OK",
+    1005: "no status received [internal]",
+    1006: "abnormal closure [internal]",
+    1007: "invalid frame payload data",
+    1015: "TLS handshake failure [internal]",
+}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Close:
     """What a Close frame says.
@@ -56,9 +66,9 @@ class Close:
     reason: str
 
     def __str__(self) -> str:
-        """The code, what it means and the reason: `1000 (normal closure) bye`."""
+        """The code, what it means and the reason: `1000 (OK) bye`."""
         try:
-            meaning = CloseCode(self.code).name.lower().replace("_", " ")
+            meaning = _MEANINGS.get(self.code) or CloseCode(self.code).name.lower().replace("_", " ")
         except ValueError:
             if 3000 <= self.code < 4000:
                 meaning = "registered"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http
+import os
 import sys
 from email.utils import formatdate
 
@@ -14,10 +15,10 @@ __all__ = ["SERVER", "USER_AGENT", "Request", "Response"]
 
 _PYTHON = f"Python/{sys.version_info.major}.{sys.version_info.minor}"
 
-USER_AGENT = f"{_PYTHON} itoden/{_native.__version__}"
+USER_AGENT = os.environ.get("ITODEN_USER_AGENT", f"{_PYTHON} itoden/{_native.__version__}")
 """The default of `user_agent_header`."""
 
-SERVER = USER_AGENT
+SERVER = os.environ.get("ITODEN_SERVER", f"{_PYTHON} itoden/{_native.__version__}")
 """The default of `server_header`."""
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import http
 import logging
 from typing import Any
 
 from .datastructures import HeadersLike
 
-__all__ = ["BytesLike", "Data", "DataLike", "HeadersLike", "LoggerLike", "Origin", "Subprotocol"]
+__all__ = [
+    "BytesLike",
+    "Data",
+    "DataLike",
+    "HeadersLike",
+    "LoggerLike",
+    "Origin",
+    "StatusLike",
+    "Subprotocol",
+]
 
 Data = str | bytes
 """A message: `str` for text, `bytes` for binary."""
@@ -20,6 +30,9 @@ DataLike = str | BytesLike
 
 LoggerLike = logging.Logger | logging.LoggerAdapter[Any]
 """What is accepted as a logger."""
+
+StatusLike = http.HTTPStatus | int
+"""What is accepted as an HTTP status."""
 
 Origin = str
 """The value of an Origin header."""

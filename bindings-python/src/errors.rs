@@ -34,7 +34,14 @@ fn from_core(py: Python<'_>, name: &str, message: String, fields: Option<Bound<'
 }
 
 pub(crate) fn protocol_error(py: Python<'_>, error: &ProtocolError) -> PyErr {
-    from_core(py, error.name(), error.to_string(), None)
+    let fields = PyDict::new(py);
+    let set = match error {
+        ProtocolError::FrameTooBig { size, limit } | ProtocolError::MessageTooBig { size, limit } => {
+            fields.set_item("size", size).and_then(|()| fields.set_item("max_size", limit))
+        }
+        _ => Ok(()),
+    };
+    set.map_or_else(|error| error, |()| from_core(py, error.name(), error.to_string(), Some(fields)))
 }
 
 pub(crate) fn send_error(py: Python<'_>, error: &SendError) -> PyErr {
@@ -54,6 +61,7 @@ pub(crate) fn handshake_error(py: Python<'_>, error: &HandshakeError) -> PyErr {
             fields.set_item("name", name).and_then(|()| fields.set_item("value", value))
         }
         HandshakeError::InvalidMethod { method } => fields.set_item("method", method),
+        HandshakeError::InvalidHttpVersion { version } => fields.set_item("protocol", format!("HTTP/{version}")),
         _ => Ok(()),
     };
     set.map_or_else(|error| error, |()| from_core(py, error.name(), error.to_string(), Some(fields)))
@@ -82,15 +90,22 @@ pub(crate) struct Ended<'py> {
     pub(crate) sent: Option<(u16, String)>,
     pub(crate) received_first: bool,
     pub(crate) cause: Option<Bound<'py, PyAny>>,
+    /// How long the event loop was blocked when keepalive failed, in seconds.
+    pub(crate) blocked: f64,
 }
 
 /// A `ConnectionClosedOK` or `ConnectionClosedError`, whose cause is what the transport told, or else the core's failure.
 pub(crate) fn connection_closed(py: Python<'_>, ended: Ended<'_>, failure: Option<&Failure>) -> PyErr {
-    let Ended { received, sent, received_first, cause } = ended;
+    let Ended { received, sent, received_first, cause, blocked } = ended;
     let cause = match failure {
         Some(Failure::Protocol(error)) => Some(protocol_error(py, error)),
         _ if cause.is_some() => cause.map(PyErr::from_value),
         Some(failure @ Failure::CloseTimeout) => Some(PyTimeoutError::new_err(failure.to_string())),
+        Some(failure @ Failure::PingTimeout) => Some(PyTimeoutError::new_err(if blocked < 0.1 {
+            failure.to_string()
+        } else {
+            format!("{failure}; the event loop itself was blocked for {blocked:.1} s before that")
+        })),
         Some(failure) => Some(PyEOFError::new_err(failure.to_string())),
         None => None,
     };

@@ -30,7 +30,7 @@ mod _native {
     #[pymodule_export]
     use crate::sans_io::connection::Connection;
     #[pymodule_export]
-    use crate::sans_io::handshake::{ClientHandshake, ServerHandshake, parse_uri};
+    use crate::sans_io::handshake::{ClientHandshake, ServerHandshake, parse_uri, read_response};
     #[pymodule_export]
     use crate::settings::Settings;
 

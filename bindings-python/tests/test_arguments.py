@@ -41,6 +41,16 @@ WRONG = [
     ("close_timeout", float("inf"), ValueError),
     ("subprotocols", "chat", TypeError),
     ("subprotocols", [1], TypeError),
+    ("compression", "gzip", ValueError),
+    ("compression", 20, ValueError),
+    ("extensions", "permessage-deflate", TypeError),
+    ("extensions", 20, TypeError),
+    ("extensions", [object()], TypeError),
+    ("ping_interval", "20", TypeError),
+    ("ping_interval", -1, ValueError),
+    ("ping_timeout", "20", TypeError),
+    ("ping_timeout", float("inf"), ValueError),
+    ("create_connection", 1, TypeError),
 ]
 
 
@@ -58,6 +68,10 @@ def test_an_argument_of_a_wrong_type_or_value_is_named(
     [
         ({"origin": 1}, TypeError, "origin"),
         ({"user_agent_header": 1}, TypeError, "user_agent_header"),
+        ({"proxy": 20}, TypeError, "proxy"),
+        ({"proxy": False}, TypeError, "proxy"),
+        ({"process_exception": None}, TypeError, "process_exception"),
+        ({"reconnect_delays": 5}, TypeError, "reconnect_delays"),
         ({"additional_headers": {"X": 1}}, TypeError, "header names and values must be str"),
         ({"additional_headers": {"X\r\nY": "z"}}, ValueError, "header name"),
         ({"additional_headers": {"X": "a\r\nb"}}, ValueError, "header value"),
@@ -115,21 +129,3 @@ async def test_a_connection_that_is_not_open_yet_says_so() -> None:
         async with itoden.connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"):
             pass
     assert len(seen) == 3
-
-
-@pytest.mark.parametrize("make", [make_client, make_server])
-@pytest.mark.parametrize("name", ["compression", "ping_interval", "ping_timeout", "proxy", "extensions"])
-def test_what_websockets_has_and_this_version_has_not_is_named(
-    make: Callable[..., object], name: str
-) -> None:
-    with pytest.raises(NotImplementedError, match=name):
-        make(**{name: 20})
-
-
-@asynchronous
-async def test_what_is_not_there_may_be_switched_off() -> None:
-    off: dict[str, Any] = {"compression": None, "ping_interval": None}
-    async with itoden.serve(handler, "localhost", 0, **off) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with itoden.connect(f"ws://localhost:{port}/", proxy=None, **off) as connection:
-            assert connection.state is itoden.State.OPEN

@@ -68,12 +68,12 @@ def test_connection_closed_tells_the_close_frames_in_their_order() -> None:
     told = {
         itoden.ConnectionClosed(None, None): "no close frame received or sent",
         itoden.ConnectionClosed(None, lost): "sent 1011 (internal error); no close frame received",
-        itoden.ConnectionClosed(bye, None): "received 1000 (normal closure) bye; no close frame sent",
+        itoden.ConnectionClosed(bye, None): "received 1000 (OK) bye; no close frame sent",
         itoden.ConnectionClosed(bye, lost, True): (
-            "received 1000 (normal closure) bye; then sent 1011 (internal error)"
+            "received 1000 (OK) bye; then sent 1011 (internal error)"
         ),
         itoden.ConnectionClosed(bye, lost, False): (
-            "sent 1011 (internal error); then received 1000 (normal closure) bye"
+            "sent 1011 (internal error); then received 1000 (OK) bye"
         ),
     }
     for exception, text in told.items():
@@ -93,7 +93,7 @@ def test_exceptions_survive_pickling() -> None:
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        (1000, "1000 (normal closure)"),
+        (1000, "1000 (OK)"),
         (3333, "3333 (registered)"),
         (4000, "4000 (private use)"),
         (2999, "2999 (unknown)"),

@@ -85,7 +85,7 @@ async def test_binary_that_is_decoded_and_is_not_utf8_closes_with_1007(role: str
 @asynchronous
 async def test_what_cannot_be_sent_is_refused_and_the_connection_goes_on(role: str) -> None:
     async with raw_peer(role) as (connection, peer):
-        for wrong in (1, None, ["a"], {"a": 1}, object()):
+        for wrong in (1, None, {"a": 1}, object()):
             with pytest.raises(TypeError, match="message must be str or bytes-like, not"):
                 await connection.send(wrong)  # type: ignore[arg-type]
         with pytest.raises(UnicodeEncodeError):

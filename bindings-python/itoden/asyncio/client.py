@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl as ssl_module
-from collections.abc import Generator, Sequence
+import traceback as traceback_module
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from .. import _native
+from .. import _native, limits, options
+from ..client import RequestPlan, backoff, process_exception
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidStatus
+from ..exceptions import InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
+from ..proxy import Proxy, get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, Subprotocol
-from ..uri import parse_uri
-from . import options
+from ..uri import WebSocketURI
 from .connection import Connection
+from .proxy import connect_http_proxy, connect_socks_proxy
 
-__all__ = ["ClientConnection", "connect"]
+__all__ = ["ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
 
 
 class ClientConnection(Connection):
     """The client's end of a connection; see `Connection` for what it does and `connect()` for how to get
     one."""
+
+    _signs = (">", "<")
 
     def __new__(cls, settings: _native.Settings, logger: LoggerLike) -> Self:
         """Makes a connection that has no transport yet."""
@@ -34,7 +40,9 @@ class ClientConnection(Connection):
 
     async def handshake(self, handshake: _native.ClientHandshake) -> None:
         """Does the opening handshake. Raises `InvalidHandshake` if it fails."""
+        self.request = Request(handshake.target, Headers(handshake.headers))
         self._start(handshake)
+        self._log_request(self.request)
         waiter = self._wait_opening()
         if waiter is not None:
             await waiter
@@ -42,6 +50,7 @@ class ClientConnection(Connection):
         if answer is not None:
             (status, reason, fields), body = answer
             self.response = Response(status, reason, Headers(fields), body)
+            self._log_response()
         try:
             self._check_opening()
         except InvalidStatus as error:
@@ -61,15 +70,40 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
 
     `async with` closes the connection at the end. `websocket = await connect(uri)` leaves that to the caller.
 
+    `async for` connects again and again: the loop's body is given each connection, which is closed at the end
+    of the body. Errors that may pass are waited out, with delays that grow; others are raised.
+
+    ::
+
+        async for websocket in connect("ws://localhost:8765"):
+            try:
+                ...
+            except itoden.ConnectionClosed:
+                continue
+
     Args:
-        uri: a `ws://` or `wss://` URI (RFC 6455 §3). A user and password in it are sent as Authorization.
+        uri: a `ws://` or `wss://` URI or IRI (RFC 6455 §3). A user and password in it are sent as
+            Authorization.
         origin: the value of Origin, for servers that check it (§10.2).
+        extensions: at most one `ClientPerMessageDeflateFactory`, to compress otherwise than usual.
         subprotocols: the subprotocols that are wanted, in order of preference (§1.9).
+        compression: `"deflate"` offers permessage-deflate (RFC 7692); `None` does not, unless `extensions`
+            do.
         additional_headers: further header fields of the request.
         user_agent_header: the value of User-Agent; `None` sends none.
-        open_timeout: how many seconds the TCP connection, TLS and the opening handshake may take together;
-            `None` sets no limit.
+        proxy: `True` asks the environment and the operating system for a proxy, `None` uses none, a string is
+            the address of one: `http://`, `https://`, `socks5h://`, `socks5://`, `socks4a://` or `socks4://`.
+            SOCKS requires the package python-socks.
+        process_exception: whether `async for` tries again after an exception: it returns `None` to do so, or
+            an exception to raise. See `itoden.client.process_exception`, the default.
+        open_timeout: how many seconds the TCP connection, TLS, redirects and the opening handshake may take
+            together; `None` sets no limit.
+        ping_interval: a ping is sent every so many seconds; `None` sends none.
+        ping_timeout: how many seconds the peer may be silent after such a ping before the connection fails
+            with the code 1011; `None` sets no limit. Whatever comes is a sign of life.
         close_timeout: how many seconds the closing handshake may take; `None` sets no limit.
+        reconnect_delays: makes a generator of the delays in seconds between the attempts of `async for`. See
+            `itoden.client.backoff`, the default.
         max_size: the largest message that is received, in bytes; `None` sets no limit. A pair bounds messages
             and single frames. Beyond it the connection fails with the code 1009.
         max_queue: how many received messages wait before reading from the network pauses; it goes on when a
@@ -77,13 +111,15 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
             up memory.
         write_limit: how many bytes wait to be written before `send()` waits; a pair sets high and low marks.
         logger: a logger; by default `logging.getLogger("itoden.client")`.
-        ssl: the TLS context of a `wss://` connection; by default `ssl.create_default_context()`.
-        **kwargs: passed on to `loop.create_connection()`: `host` and `port` to connect to another place than
-            the URI says, `sock`, `server_hostname`, `local_addr`, …
+        create_connection: a subclass of `ClientConnection`, or a function that is called in its place.
+        **kwargs: passed on to `loop.create_connection()`: `ssl`, `sock`, `server_hostname`, `local_addr`,
+            `host` and `port` to connect to another place than the URI says, … What begins with `proxy_`, and
+            what is not about TLS, is for the connection to an HTTP proxy.
 
     Raises:
         InvalidURI: `uri` is not a WebSocket URI.
-        InvalidHandshake: the server refused, or answered with something else than WebSocket.
+        InvalidProxy: `proxy` is not the address of a proxy.
+        InvalidHandshake: the server or the proxy refused, or answered with something else than WebSocket.
         OSError: there is no TCP connection to be had.
         TimeoutError: it took longer than `open_timeout`.
         TypeError, ValueError: an argument is not of the right type or value; the message names it.
@@ -94,83 +130,210 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         uri: str,
         *,
         origin: Origin | None = None,
+        extensions: Sequence[Any] | None = None,
         subprotocols: Sequence[Subprotocol] | None = None,
+        compression: str | None = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
+        proxy: str | Literal[True] | None = True,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
         open_timeout: float | None = options.TIMEOUT,
+        ping_interval: float | None = options.PING,
+        ping_timeout: float | None = options.PING,
         close_timeout: float | None = options.TIMEOUT,
+        reconnect_delays: Callable[[], Generator[float]] = backoff,
         max_size: options.Size = options.MAX_SIZE,
         max_queue: options.Queue = options.MAX_QUEUE,
         write_limit: options.WriteLimit = options.WRITE_LIMIT,
         logger: LoggerLike | None = None,
-        ssl: ssl_module.SSLContext | bool | None = None,
+        create_connection: Callable[[_native.Settings, LoggerLike], ClientConnection] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._uri = parse_uri(uri)
-        if not self._uri.secure and ssl is not None:
-            raise ValueError("ssl is given, but the URI begins with ws://; TLS needs wss://")
-        if ssl is False:
-            raise ValueError("ssl is False; it must be an SSLContext, True or None")
         self._settings = options.settings(
-            max_size=max_size, close_timeout=close_timeout, max_queue=max_queue, write_limit=write_limit
+            server=False,
+            compression=compression,
+            extensions=extensions,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+            max_size=max_size,
+            close_timeout=close_timeout,
+            max_queue=max_queue,
+            write_limit=write_limit,
         )
+        self._plan = RequestPlan(
+            uri,
+            self._settings,
+            origin=origin,
+            subprotocols=options.check_subprotocols(subprotocols),
+            additional_headers=additional_headers,
+            user_agent_header=user_agent_header,
+        )
+        _check_ssl(self._plan.parts, kwargs)
+        if proxy is not None and proxy is not True:
+            parse_proxy(proxy)
+        options.check_callback("process_exception", process_exception, required=True)
+        options.check_callback("reconnect_delays", reconnect_delays, required=True)
+        options.check_callback("create_connection", create_connection)
+        self._proxy = proxy
+        self._process_exception = process_exception
+        self._reconnect_delays = reconnect_delays
         self._open_timeout = options.check_timeout("open_timeout", open_timeout)
+        self._close_timeout = close_timeout
         self._logger = logger if logger is not None else logging.getLogger("itoden.client")
-        self._ssl = ssl
-        self._kwargs = options.network_arguments(kwargs)
-        self._subprotocols = options.check_subprotocols(subprotocols)
-        self._headers = Headers()
-        if options.check_str("origin", origin) is not None:
-            self._headers["Origin"] = str(origin)
-        if self._uri.authorization is not None:
-            self._headers["Authorization"] = self._uri.authorization
-        if additional_headers is not None:
-            self._headers.update(additional_headers)
-        if (
-            options.check_str("user_agent_header", user_agent_header) is not None
-            and "User-Agent" not in self._headers
-        ):
-            self._headers["User-Agent"] = str(user_agent_header)
-        # What can't be sent is refused here, before anything is connected.
-        self._make_handshake()
+        self._create_connection = create_connection or ClientConnection
+        self._kwargs = kwargs
+        self._connection: ClientConnection | None = None
 
-    def _make_handshake(self) -> _native.ClientHandshake:
-        return _native.ClientHandshake(
-            self._uri.host_header,
-            self._uri.resource_name,
-            subprotocols=self._subprotocols,
-            headers=list(self._headers.raw_items()),
-        )
+    # The way to the server.
+
+    def _make_connection(self) -> ClientConnection:
+        return self._create_connection(self._settings, self._logger)
+
+    async def _open_transport(self) -> ClientConnection:
+        loop = asyncio.get_running_loop()
+        uri = self._plan.parts
+        kwargs = self._kwargs.copy()
+        unix = kwargs.pop("unix", False)
+        if uri.secure:
+            kwargs.setdefault("ssl", True)
+            kwargs.setdefault("server_hostname", uri.host)
+            if self._close_timeout is not None and self._close_timeout > 0:
+                kwargs.setdefault("ssl_shutdown_timeout", self._close_timeout)
+        if unix:
+            return (await loop.create_unix_connection(self._make_connection, **kwargs))[1]
+        name = None if kwargs.get("sock") is not None else self._proxy
+        name = get_proxy(uri) if name is True else name
+        if name is not None:
+            return await self._open_through(parse_proxy(name), kwargs)
+        if kwargs.get("sock") is None:
+            kwargs.setdefault("host", uri.host)
+            kwargs.setdefault("port", uri.port)
+        return (await loop.create_connection(self._make_connection, **kwargs))[1]
+
+    async def _open_through(self, proxy: Proxy, kwargs: dict[str, Any]) -> ClientConnection:
+        loop = asyncio.get_running_loop()
+        uri = self._plan.parts
+        if proxy.scheme.startswith("socks"):
+            sock = await connect_socks_proxy(proxy, uri, local_addr=kwargs.pop("local_addr", None))
+            return (await loop.create_connection(self._make_connection, sock=sock, **kwargs))[1]
+        tls = {name: kwargs.pop(name) for name in [*kwargs] if name.startswith(("ssl", "server_hostname"))}
+        kwargs = {name.removeprefix("proxy_"): value for name, value in kwargs.items()}
+        if proxy.scheme == "https":
+            if kwargs.setdefault("ssl", True) is None:
+                raise ValueError("proxy_ssl is None, but the address of the proxy begins with https://")
+        elif kwargs.get("ssl") is not None:
+            raise ValueError("proxy_ssl is given, but the address of the proxy begins with http://")
+        agent = self._plan.user_agent_header
+        transport = await connect_http_proxy(proxy, uri, self._settings, agent, **kwargs)
+        connection = self._make_connection()
+        transport.set_protocol(connection)
+        context = tls.pop("ssl", None)
+        if context is not None:
+            if context is True:
+                context = ssl_module.create_default_context()
+            secured = await loop.start_tls(transport, connection, context, **tls)
+            if secured is None:
+                raise ConnectionResetError("the connection to the proxy was lost during the TLS handshake")
+            transport = secured
+        connection.connection_made(transport)
+        if context is None:
+            transport.resume_reading()
+        return connection
 
     async def _connect(self) -> ClientConnection:
-        loop = asyncio.get_running_loop()
-        kwargs = self._kwargs.copy()
-        if self._uri.secure:
-            kwargs["ssl"] = True if self._ssl is None else self._ssl
-            kwargs.setdefault("server_hostname", self._uri.host)
-        if kwargs.get("sock") is None:
-            kwargs.setdefault("host", self._uri.host)
-            kwargs.setdefault("port", self._uri.port)
-        async with asyncio.timeout(self._open_timeout):
-            transport, connection = await loop.create_connection(
-                lambda: ClientConnection(self._settings, self._logger), **kwargs
-            )
-            try:
-                connection.request = Request(self._uri.resource_name, self._headers.copy())
-                await connection.handshake(self._make_handshake())
-            except BaseException:
-                transport.abort()
-                raise
-        return connection
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                for _ in range(limits.MAX_REDIRECTS + 1):
+                    connection = await self._open_transport()
+                    try:
+                        await connection.handshake(self._plan.handshake())
+                    except BaseException as error:
+                        connection._abort()
+                        if not isinstance(error, Exception) or not self._follow(error):
+                            raise
+                    else:
+                        return connection
+                raise SecurityError(f"more than {limits.MAX_REDIRECTS} redirects")
+        except TimeoutError as error:
+            raise TimeoutError("timed out during opening handshake") from error
+
+    def _follow(self, error: Exception) -> bool:
+        try:
+            return self._plan.follow(error, self._kwargs)
+        except Exception as refused:
+            raise refused from error
+
+    # `await`, `async with` and `async for`.
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
         return self._connect().__await__()
 
     async def __aenter__(self) -> ClientConnection:
+        if self._connection is not None:
+            raise RuntimeError("connect() isn't reentrant")
         self._connection = await self
         return self._connection
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._connection.__aexit__(exc_type, exc, traceback)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.__aexit__(exc_type, exc, traceback)
+
+    async def __aiter__(self) -> AsyncIterator[ClientConnection]:
+        delays: Generator[float] | None = None
+        while True:
+            try:
+                async with self as connection:
+                    yield connection
+            except Exception as error:
+                self._decide(error)
+                delays = self._reconnect_delays() if delays is None else delays
+                delay = next(delays)
+                self._logger.info(
+                    "connect failed; reconnecting in %.1f seconds: %s",
+                    delay,
+                    traceback_module.format_exception_only(error)[0].strip(),
+                )
+                await asyncio.sleep(delay)
+            else:
+                delays = None
+
+    def _decide(self, error: Exception) -> None:
+        """Raises what `process_exception` makes of an exception, unless that is to try again."""
+        try:
+            decided = self._process_exception(error)
+        except Exception as raised:
+            decided = raised
+        if decided is error:
+            raise error
+        if decided is not None:
+            raise decided from error
+
+
+def _check_ssl(uri: WebSocketURI, kwargs: dict[str, Any]) -> None:
+    ssl = kwargs.get("ssl")
+    if ssl is not None and not isinstance(ssl, (ssl_module.SSLContext, bool)):
+        raise TypeError(f"ssl must be an SSLContext, True or None, not {type(ssl).__name__}")
+    if ssl is False:
+        raise ValueError("ssl is False; it must be an SSLContext, True or None")
+    if uri.secure and "ssl" in kwargs and ssl is None:
+        raise ValueError("ssl is None, but the URI begins with wss://; TLS can't be left out there")
+    if not uri.secure and ssl is not None:
+        raise ValueError("ssl is given, but the URI begins with ws://; TLS needs wss://")
+
+
+def unix_connect(
+    path: str | os.PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
+) -> connect:
+    """Connects to a server that listens on a Unix socket, where there are such. No proxy is used.
+
+    Args:
+        path: the path of the socket; with `sock` none is needed.
+        uri: the URI for the handshake; `ws://localhost/` by default, `wss://localhost/` if `ssl` is given.
+        **kwargs: as for `connect()`.
+    """
+    if uri is None:
+        uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
+    return connect(uri, unix=True, path=None if path is None else os.fspath(path), **kwargs)

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import functools
+import logging
 import uuid
-from collections.abc import Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from .._native import AsyncConnection
-from ..exceptions import ConnectionClosedOK
+from ..datastructures import Headers
+from ..exceptions import ConnectionClosed, ConnectionClosedOK
+from ..frame_log import describe_frame
 from ..frames import CloseCode
 from ..http11 import Request, Response
 from ..protocol import State
 from ..typing import Data, DataLike, LoggerLike
 
 __all__ = ["Connection"]
+
+_UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
+
+
+async def _each(
+    fragments: Iterable[DataLike] | AsyncIterable[DataLike],
+) -> AsyncIterator[DataLike]:
+    if isinstance(fragments, AsyncIterable):
+        async for fragment in fragments:
+            yield fragment
+    else:
+        for fragment in fragments:
+            yield fragment
 
 
 class Connection(AsyncConnection, asyncio.BufferedProtocol):
@@ -39,6 +56,7 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
         response: the response of the opening handshake, or `None` before it.
         transport: the asyncio transport.
         subprotocol: the subprotocol that was agreed on, or `None` (§1.9).
+        latency: how long the last answered ping took, in seconds; 0 before any was.
         close_code: the close code once the connection is closed (§7.1.5), else `None`: that of the peer's
             Close frame; 1005 if it had none, 1006 if no Close frame came.
         close_reason: the close reason once the connection is closed (§7.1.6), else `None`.
@@ -48,8 +66,16 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
     request: Request | None
     response: Response | None
 
+    # How requests and responses are marked in the log.
+    _signs: tuple[str, str]
+
+    # Held while a message is sent in fragments. There is none before the first such message.
+    _sending: asyncio.Lock | None = None
+
     def __init__(self, logger: LoggerLike) -> None:
         self.logger = logger
+        if logger.isEnabledFor(logging.DEBUG):
+            self._trace()
         self.request = None
         self.response = None
 
@@ -73,6 +99,33 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
     def remote_address(self) -> Any:
         """The address of the other end, in the form of `local_address`; that of a proxy if there is one."""
         return None if self.transport is None else self.transport.get_extra_info("peername")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio when the transport has ended."""
+        super().connection_lost(exc)
+        self.logger.info("connection closed")
+
+    def _log_frame(self, came: bool, what: str, payload: bytes, length: int, fin: bool) -> None:
+        """Called by the native half for each frame, if the logger is at the level DEBUG."""
+        self.logger.debug("%s %s", "<" if came else ">", describe_frame(what, payload, length, fin))
+
+    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes = b"") -> None:
+        if not self.logger.isEnabledFor(logging.DEBUG):
+            return
+        self.logger.debug("%s %s", sign, first_line)
+        for name, value in headers.raw_items():
+            self.logger.debug("%s %s: %s", sign, name, value)
+        if body:
+            self.logger.debug("%s [body] (%d bytes)", sign, len(body))
+
+    def _log_request(self, request: Request) -> None:
+        self._log_head(self._signs[0], f"{request.method} {request.path} {request.protocol}", request.headers)
+
+    def _log_response(self) -> None:
+        response = self.response
+        if response is not None:
+            first_line = f"{response.protocol} {response.status_code} {response.reason_phrase}"
+            self._log_head(self._signs[1], first_line, response.headers, response.body)
 
     def _abort(self) -> None:
         """Drops the transport at once."""
@@ -136,27 +189,138 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
         try:
             return message.decode()
         except UnicodeDecodeError as error:
-            self._close(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
-            await self.wait_closed()
-            raise self._closed_exception() from error
+            raise await self._fail_decoding(error) from error
 
-    async def send(self, message: DataLike, *, text: bool | None = None) -> None:
+    async def _fail_decoding(self, error: UnicodeDecodeError) -> ConnectionClosed:
+        self._close(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+        await self.wait_closed()
+        return self._closed_exception()
+
+    @overload
+    def recv_streaming(self, decode: Literal[True]) -> AsyncIterator[str]: ...
+
+    @overload
+    def recv_streaming(self, decode: Literal[False]) -> AsyncIterator[bytes]: ...
+
+    @overload
+    def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Data]: ...
+
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Data]:
+        """The next message, fragment by fragment as they come (§5.4): an asynchronous iterator that must be
+        read to its end.
+
+        Once this was called, at most `max_queue` fragments are kept, whatever the size of the message. One
+        that had begun to come before the first call comes as a whole.
+
+        If it is cancelled before the first fragment, nothing is lost. If it is left later, neither `recv()`
+        nor this can be called any more: close the connection then.
+
+        Args:
+            decode: `False` gives text as `bytes` too, `True` binary as `str` too. A character that is cut
+                between two fragments comes with the second.
+
+        Raises:
+            ConnectionClosedOK: the connection was closed as it should be.
+            ConnectionClosedError: the connection ended otherwise.
+            ConcurrencyError: another task waits in `recv()` or in this, or left this before its end.
+        """
+        self._begin_stream()
+        decoder: codecs.IncrementalDecoder | None = None
+        last = False
+        while not last:
+            taken = self._take_fragment()
+            while taken is None:
+                try:
+                    await self._wait_message()
+                finally:
+                    self._stop_waiting()
+                taken = self._take_fragment()
+            data, is_text, last = taken
+            if isinstance(data, str):  # a message that came whole
+                yield data.encode() if decode is False else data
+                continue
+            if not (is_text if decode is None else decode):
+                yield data
+                continue
+            decoder = _UTF8_DECODER() if decoder is None else decoder
+            try:
+                text = decoder.decode(data, last)
+            except UnicodeDecodeError as error:
+                raise await self._fail_decoding(error) from error
+            yield text
+
+    async def send(
+        self,
+        message: DataLike | Iterable[DataLike] | AsyncIterable[DataLike],
+        *,
+        text: bool | None = None,
+    ) -> None:
         """Sends a message: `str` as text, bytes-like as binary (§5.6).
 
         What several calls send in one turn of the event loop is written together, at the latest when the turn
         ends. This waits only while more than `write_limit` bytes wait to be written, so that a peer which
         reads slowly slows the sender down.
 
+        Of an iterable or asynchronous iterable each item is sent as a fragment (§5.4), as soon as it is
+        there; items must be all `str` or all bytes-like. Other messages wait until the last one is sent. If
+        the iterable or one of its items fails, the message can't be finished: the connection is closed with
+        the code 1011.
+
         Args:
-            message: the message.
+            message: the message, or its fragments.
             text: `True` sends bytes as text; they must be UTF-8. `False` sends a string as binary.
 
         Raises:
             ConnectionClosed: the connection is closed.
-            TypeError: `message` is neither `str` nor bytes-like.
+            TypeError: `message` is of another type, or a mapping, which most likely is a mistake.
             ValueError: it can't be encoded: lone surrogates, or bytes as text that are not UTF-8.
         """
-        waiter = self._send(message, text)
+        if self._sending is not None:
+            # After those who wait already. A message is not held up by its own waiting for room.
+            async with self._sending:
+                pass
+        try:
+            waiter = self._send(message, text)  # type: ignore[arg-type]
+        except TypeError:
+            if isinstance(message, Mapping) or not isinstance(message, (Iterable, AsyncIterable)):
+                raise
+            fragments: Any = message
+        else:
+            if waiter is not None:
+                await waiter
+                self._check_sent()
+            return
+        await self._send_fragments(_each(fragments), text)
+
+    async def _send_fragments(self, fragments: AsyncIterator[DataLike], text: bool | None) -> None:
+        if self._sending is None:
+            self._sending = asyncio.Lock()
+        async with self._sending:
+            as_str: bool | None = None  # not known before the first fragment
+            as_text = False
+            try:
+                async for fragment in fragments:
+                    is_str = isinstance(fragment, str)
+                    if as_str is not None and is_str is not as_str:
+                        came, wanted = type(fragment).__name__, "str" if as_str else "bytes-like"
+                        raise TypeError(f"all fragments must be {wanted} as the first one, but one is {came}")
+                    first, as_str = as_str is None, is_str
+                    as_text = is_str if text is None else text
+                    await self._sent(self._send_fragment(fragment, as_text, first, False))
+                if as_str is not None:
+                    await self._sent(self._send_fragment(b"", as_text, False, True))
+            except ConnectionClosed:
+                raise
+            except BaseException:
+                # A message that was begun can't be taken back, and nothing else may be sent before its end.
+                if as_str is not None and self.state is State.OPEN:
+                    self._close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
+                raise
+
+    def _is_sending_fragments(self) -> bool:
+        return self._sending is not None and self._sending.locked()
+
+    async def _sent(self, waiter: asyncio.Future[None] | None) -> None:
         if waiter is not None:
             await waiter
             self._check_sent()
@@ -194,10 +358,7 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
             SendError: `data` is too long.
             TypeError: `data` is neither `str` nor bytes-like.
         """
-        waiter = self._pong(data)
-        if waiter is not None:
-            await waiter
-            self._check_sent()
+        await self._sent(self._pong(data))
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Closes the connection (§7.1.2): sends a Close frame, and waits for the peer's and for the

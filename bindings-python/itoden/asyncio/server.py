@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from .. import _native
+from .. import _native, options
 from ..exceptions import InvalidHandshake
 from ..frames import CloseCode
 from ..http11 import SERVER, Response, refusal
+from ..opening import Origins, Rules, check_origins
 from ..protocol import State
 from ..typing import LoggerLike, Subprotocol
-from . import options
+from .auth import basic_auth
+from .broadcasting import broadcast
 from .connection import Connection
-from .opening import Opening, Origins, ProcessRequest, SelectSubprotocol, check_origins
+from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
 
-__all__ = ["Server", "ServerConnection", "serve"]
+__all__ = ["Server", "ServerConnection", "basic_auth", "broadcast", "serve", "unix_serve"]
 
 Handler = Callable[["ServerConnection"], Awaitable[None]]
 
@@ -31,16 +34,23 @@ class ServerConnection(Connection):
 
     Attributes:
         server: the `Server` that it belongs to.
+        username: the user, if `basic_auth` asked for one.
+        handler: the handler that `route()` chose.
+        handler_kwargs: what `route()` found in the path.
     """
 
     server: Server
+    username: str
+    handler: Callable[..., Awaitable[None]]
+    handler_kwargs: dict[str, Any]
+    _signs = ("<", ">")
 
-    def __new__(cls, settings: _native.Settings, server: Server, logger: LoggerLike) -> Self:
+    def __new__(cls, settings: _native.Settings, server: Server, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no transport yet."""
         return super().__new__(cls, settings, True)
 
-    def __init__(self, settings: _native.Settings, server: Server, logger: LoggerLike) -> None:
-        super().__init__(logger)
+    def __init__(self, settings: _native.Settings, server: Server, logger: LoggerLike | None = None) -> None:
+        super().__init__(server.logger if logger is None else logger)
         self.server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,14 +79,14 @@ class Server:
     def __init__(
         self,
         handler: Handler,
-        settings: _native.Settings,
-        open_connection: Callable[[ServerConnection], Awaitable[None]],
+        make_connection: Callable[[Server], ServerConnection],
+        open_connection: Callable[[ServerConnection], Awaitable[bool]],
         create_server: Callable[[Callable[[], ServerConnection]], Awaitable[asyncio.Server]],
         open_timeout: float | None,
         logger: LoggerLike,
     ) -> None:
         self._handler = handler
-        self._settings = settings
+        self._make = make_connection
         self._open_connection = open_connection
         self._create_server = create_server
         self._open_timeout = open_timeout
@@ -199,7 +209,7 @@ class Server:
     # Connections.
 
     def _make_connection(self) -> ServerConnection:
-        return ServerConnection(self._settings, self, self.logger)
+        return self._make(self)
 
     def _start(self, connection: ServerConnection) -> None:
         if self._close_task is not None:
@@ -215,26 +225,33 @@ class Server:
         """The life of a connection. Nobody waits for it, so what goes wrong is logged."""
         try:
             async with asyncio.timeout(self._open_timeout):
-                await self._open_connection(connection)
+                opened = await self._open_connection(connection)
         except InvalidHandshake as error:
-            self.logger.info("opening handshake failed: %s", error)
+            connection.logger.debug("! invalid handshake", exc_info=True)
+            if error.status is not None and error.error_name != "unexpected_eof":
+                phrase = http.HTTPStatus(error.status).phrase
+                connection.logger.info("HTTP response sent (%d %s)", error.status, phrase)
             await connection.wait_closed()
             return
         except TimeoutError:
-            self.logger.info("opening handshake timed out")
+            connection.logger.debug("! opening handshake timed out")
             connection._abort()
+            await connection.wait_closed()
             return
         except BaseException:
             connection._abort()
             raise
         finally:
             self._opening.discard(connection)
+        if not opened:
+            await connection.wait_closed()
+            return
         self._connections.add(connection)
         try:
             async with connection:
                 await self._handler(connection)
         except Exception:
-            self.logger.error("connection handler failed", exc_info=True)
+            connection.logger.error("connection handler failed", exc_info=True)
         finally:
             self._connections.discard(connection)
 
@@ -245,16 +262,22 @@ def serve(
     port: int | None = None,
     *,
     origins: Origins | None = None,
+    extensions: Sequence[Any] | None = None,
     subprotocols: Sequence[Subprotocol] | None = None,
+    compression: str | None = "deflate",
     select_subprotocol: SelectSubprotocol | None = None,
     process_request: ProcessRequest | None = None,
+    process_response: ProcessResponse | None = None,
     server_header: str | None = SERVER,
     open_timeout: float | None = options.TIMEOUT,
+    ping_interval: float | None = options.PING,
+    ping_timeout: float | None = options.PING,
     close_timeout: float | None = options.TIMEOUT,
     max_size: options.Size = options.MAX_SIZE,
     max_queue: options.Queue = options.MAX_QUEUE,
     write_limit: options.WriteLimit = options.WRITE_LIMIT,
     logger: LoggerLike | None = None,
+    create_connection: Callable[..., ServerConnection] | None = None,
     **kwargs: Any,
 ) -> Server:
     """Makes a WebSocket server.
@@ -278,19 +301,28 @@ def serve(
         origins: the values of Origin that are allowed: strings, compiled patterns that must match the whole
             value, and `None` for clients that send none. Others are refused with 403 (RFC 6455 §10.2). By
             default all are allowed: set it for servers that browsers can reach.
+        extensions: at most one `ServerPerMessageDeflateFactory`, to compress otherwise than usual.
         subprotocols: the subprotocols that are served, in order of preference (§1.9). A client that offers
             some, but none of these, is refused with 400.
         select_subprotocol: a function of the connection and the offered subprotocols that chooses one or
             `None`; it may raise `NegotiationError`.
-        process_request: a function or coroutine function of the connection and the request. A `Response` that
-            it returns is sent instead of opening the connection; see `ServerConnection.respond()`.
+        compression: `"deflate"` agrees on permessage-deflate (RFC 7692) with clients that offer it; `None`
+            does not, unless `extensions` do.
+        process_request: a function or coroutine function of the connection and the request, which may be any
+            request of HTTP. A `Response` that it returns is sent; unless its status is 101, the connection is
+            not opened. See `ServerConnection.respond()`. Returning `None` goes on as usual.
+        process_response: a function or coroutine function of the connection, the request and the response
+            that is to be sent. It may change the response, or return another one.
         server_header: the value of Server; `None` sends none.
         open_timeout: how many seconds the opening handshake may take; `None` sets no limit.
+        ping_interval: as in `connect()`.
+        ping_timeout: as in `connect()`.
         close_timeout: as in `connect()`.
         max_size: as in `connect()`.
         max_queue: as in `connect()`.
         write_limit: as in `connect()`.
         logger: a logger; by default `logging.getLogger("itoden.server")`.
+        create_connection: a subclass of `ServerConnection`, or a function that is called in its place.
         **kwargs: passed on to `loop.create_server()`: `ssl`, `sock`, `reuse_port`, `start_serving`, …
 
     Returns:
@@ -303,26 +335,60 @@ def serve(
         raise TypeError(f"handler must be a coroutine function, not {type(handler).__name__}")
     options.check_str("server_header", server_header)
     settings = options.settings(
-        max_size=max_size, close_timeout=close_timeout, max_queue=max_queue, write_limit=write_limit
+        server=True,
+        compression=compression,
+        extensions=extensions,
+        ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
+        max_size=max_size,
+        close_timeout=close_timeout,
+        max_queue=max_queue,
+        write_limit=write_limit,
     )
-    opening = Opening(
-        check_origins(origins),
-        options.check_subprotocols(subprotocols),
-        select_subprotocol,
-        process_request,
-        server_header,
+    options.check_callback("select_subprotocol", select_subprotocol)
+    options.check_callback("process_request", process_request)
+    options.check_callback("process_response", process_response)
+    rules = Rules(
+        check_origins(origins), options.check_subprotocols(subprotocols), select_subprotocol, server_header
     )
+    opening = Opening(rules, process_request, process_response)
 
-    network = options.network_arguments(kwargs)
+    options.check_callback("create_connection", create_connection)
+    if kwargs.get("ssl") is not None:
+        # asyncio takes neither 0 nor an endless timeout.
+        for name, timeout in (
+            ("ssl_handshake_timeout", open_timeout),
+            ("ssl_shutdown_timeout", close_timeout),
+        ):
+            if timeout:
+                kwargs.setdefault(name, timeout)
+    unix = kwargs.pop("unix", False)
+
+    def make_connection(server: Server) -> ServerConnection:
+        return (create_connection or ServerConnection)(settings, server)
 
     async def create_server(factory: Callable[[], ServerConnection]) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(factory, host, port, **network)
+        loop = asyncio.get_running_loop()
+        if unix:
+            return await loop.create_unix_server(factory, **kwargs)
+        return await loop.create_server(factory, host, port, **kwargs)
 
     return Server(
         handler,
-        settings,
+        make_connection,
         opening,
         create_server,
         options.check_timeout("open_timeout", open_timeout),
         logger if logger is not None else logging.getLogger("itoden.server"),
     )
+
+
+def unix_serve(handler: Handler, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+    """Makes a WebSocket server that listens on a Unix socket, where there are such.
+
+    Args:
+        handler: as for `serve()`.
+        path: the path of the socket; with `sock` none is needed.
+        **kwargs: as for `serve()`.
+    """
+    return serve(handler, unix=True, path=None if path is None else os.fspath(path), **kwargs)

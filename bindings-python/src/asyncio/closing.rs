@@ -10,7 +10,11 @@ impl State {
     /// Begins the closing handshake. What came before is let in, and reading goes on until the peer's Close frame.
     pub(super) fn close(&mut self, py: Python<'_>, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         let Phase::Open(core) = &mut self.phase else { return Ok(()) };
+        let closes = !core.close_sent();
         core.close(now(), code, reason)?;
+        if closes && let Some(code) = code {
+            self.trace_close(code, reason);
+        }
         self.release_reading();
         self.receive_rest(py);
         Ok(())

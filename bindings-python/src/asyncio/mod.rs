@@ -1,11 +1,13 @@
 //! A connection that asyncio's transports drive.
 //!
 //! - [`protocol`]: the Python class, which is the asyncio protocol itself
+//! - [`common`]: what its methods have in common
 //! - [`state`]: what a connection is; runs no Python code, nor do the next four
 //! - [`opening`]: the opening handshake
 //! - [`receiving`]: bytes in, messages out
 //! - [`sending`]: what the application sends and takes
 //! - [`closing`]: how this end closes
+//! - [`trace`]: what a logger is told of all that
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
 //!
 //! The law of all: a method locks the state, changes it, takes from it a list of things to do, gives the lock back,
@@ -13,11 +15,13 @@
 //! connection unlocked and whole, on builds with a global interpreter lock and without.
 
 mod closing;
+mod common;
 mod opening;
 mod protocol;
 mod receiving;
 mod sending;
 mod state;
 mod todo;
+mod trace;
 
 pub(crate) use protocol::AsyncConnection;

@@ -4,32 +4,41 @@ use std::mem;
 use std::time::Duration;
 
 use itoden_core::HandshakeError;
-use itoden_core::handshake::{ClientHandshake, HeadLimits, Headers, ResponseHead, ServerHandshake, Upgrade, server};
+use itoden_core::handshake::http1::HeadReader;
+use itoden_core::handshake::{
+    Accepted, ClientHandshake, HeadLimits, Headers, RequestHead, ResponseHead, ServerHandshake, Upgrade, server,
+};
 use pyo3::prelude::*;
 
-use super::state::{Phase, State};
+use super::state::{Asked, Phase, State};
 use crate::clock::now;
 use crate::mask_keys::ThreadMaskKeys;
+use crate::settings::Shared;
 
 /// How long a refusal is given to reach a peer that still sends: a socket that is dropped while bytes are unread is
 /// reset, and the reset can overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Most bytes of the body of a refusal that a client waits for.
-const MAX_BODY: usize = 64 << 10;
-
 impl State {
     pub(super) fn receive_handshake(&mut self, py: Python<'_>, bytes: &mut [u8]) {
         match mem::replace(&mut self.phase, Phase::Discarding) {
-            Phase::ReadingRequest(mut handshake) => match handshake.handle_bytes(bytes) {
-                Ok(None) => self.phase = Phase::ReadingRequest(handshake),
+            Phase::ReadingRequest(mut handshake, mut before) => match handshake.handle_bytes(bytes) {
+                Ok(None) => {
+                    before.extend_from_slice(bytes);
+                    self.phase = Phase::ReadingRequest(handshake, before);
+                }
                 Ok(Some((upgrade, used))) => {
                     self.rest.extend_from_slice(&bytes[used..]);
-                    self.phase = Phase::Deciding(Box::new(upgrade));
+                    self.phase = Phase::Deciding(Box::new(Asked::Upgrade(upgrade)));
                 }
                 Err(error) => {
-                    self.refuse(server::error_response(&error));
-                    self.opening_error = Some(error);
+                    before.extend_from_slice(bytes);
+                    if let Some(request) = head_of(&before, self.settings.head_limits) {
+                        self.phase = Phase::Deciding(Box::new(Asked::Else(request, error)));
+                    } else {
+                        self.refuse(server::error_response(&error));
+                        self.opening_error = Some(error);
+                    }
                 }
             },
             Phase::ReadingResponse(mut handshake) => match handshake.handle_bytes(bytes) {
@@ -48,7 +57,7 @@ impl State {
     }
 
     fn take_response(&mut self, py: Python<'_>, handshake: ClientHandshake, response: ResponseHead, early: &mut [u8]) {
-        match handshake.open(&response, self.config.clone(), Box::new(ThreadMaskKeys)) {
+        match handshake.open(&response, self.settings.config.clone(), Box::new(ThreadMaskKeys)) {
             Ok(core) => {
                 self.phase = Phase::Open(Box::new(core));
                 if !early.is_empty() {
@@ -58,7 +67,7 @@ impl State {
             Err(error) => {
                 if matches!(error, HandshakeError::UnexpectedStatus { .. }) {
                     let length = response.headers.get("Content-Length").and_then(|length| length.parse().ok());
-                    self.take_body(length.map_or(0, |length: usize| length.min(MAX_BODY)), early);
+                    self.take_body(length.map_or(0, |length: usize| length.min(self.settings.max_body_size)), early);
                 }
                 self.opening_error = Some(error);
             }
@@ -72,16 +81,37 @@ impl State {
         self.phase = Phase::ReadingRefusal { missing: missing - taken };
     }
 
+    /// What would be answered if the request were accepted. As an error: why it can't be; `None` if there is no request.
+    pub(super) fn propose(
+        &self,
+        subprotocol: Option<&str>,
+        headers: &Headers,
+    ) -> Option<Result<Accepted, HandshakeError>> {
+        let Phase::Deciding(asked) = &self.phase else { return None };
+        Some(match &**asked {
+            Asked::Upgrade(upgrade) => accept(upgrade, subprotocol, headers, &self.settings),
+            Asked::Else(_, error) => Err(error.clone()),
+        })
+    }
+
     /// Accepts the request that was read; `None` if there is none any more. If the answer can't be made, the request still
-    /// waits, to be accepted otherwise or refused.
+    /// waits, to be accepted otherwise or refused. `fields` stand in the answer in place of those that it would have.
     pub(super) fn accept(
         &mut self,
         py: Python<'_>,
         subprotocol: Option<&str>,
         headers: &Headers,
+        fields: Option<Headers>,
     ) -> Option<Result<ResponseHead, HandshakeError>> {
-        let Phase::Deciding(upgrade) = &self.phase else { return None };
-        let accepted = match Upgrade::clone(upgrade).accept(subprotocol, headers, self.config.clone()) {
+        let accepted = self.propose(subprotocol, headers)?;
+        let checked = accepted.and_then(|mut accepted| {
+            if let Some(fields) = fields {
+                fields.check_sendable()?;
+                accepted.response.headers = fields;
+            }
+            Ok(accepted)
+        });
+        let accepted = match checked {
             Ok(accepted) => accepted,
             Err(error) => return Some(Err(error)),
         };
@@ -100,6 +130,28 @@ impl State {
     }
 
     pub(super) fn read_request(&mut self) {
-        self.phase = Phase::ReadingRequest(ServerHandshake::new(HeadLimits::default()));
+        self.phase = Phase::ReadingRequest(ServerHandshake::new(self.settings.head_limits), Vec::new());
+    }
+}
+
+/// The request in `bytes`, if it is one of HTTP at all.
+fn head_of(bytes: &[u8], limits: HeadLimits) -> Option<RequestHead> {
+    let mut reader = HeadReader::new(limits);
+    reader.push(bytes).ok()??;
+    reader.request().ok()
+}
+
+fn accept(
+    upgrade: &Upgrade,
+    subprotocol: Option<&str>,
+    headers: &Headers,
+    settings: &Shared,
+) -> Result<Accepted, HandshakeError> {
+    let accepted = upgrade.clone().accept(subprotocol, headers, settings.config.clone())?;
+    match &settings.any_client_window {
+        Some(config) if accepted.connection.deflate().is_none() && !upgrade.extensions().is_empty() => {
+            upgrade.clone().accept(subprotocol, headers, config.clone())
+        }
+        _ => Ok(accepted),
     }
 }

@@ -1,23 +1,24 @@
 //! The Python class, which is the asyncio protocol itself.
 
-use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::Mutex;
 
-use itoden_core::{CloseCode, CloseFrame, SendError, Timestamp};
+use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
-use super::sending::Taken;
-use super::state::{Phase, Ping, Receiver, State};
+use super::state::{Asked, Phase, Ping, Received, Receiver, State};
+use super::trace::{Traced, kind_name};
 use crate::clock::now;
 use crate::convert::{Fields, Payload, headers_from_python};
-use crate::errors::{self, Ended};
+use crate::errors;
 use crate::read_buffer;
-use crate::sans_io::handshake::{ClientHandshake, Request, Response, request_to_python, response_to_python};
+use crate::sans_io::handshake::{
+    ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
+};
 use crate::settings::Settings;
 
 /// An asyncio protocol (`asyncio.BufferedProtocol`) that speaks WebSocket. `itoden.asyncio.connection.Connection` is its
@@ -27,109 +28,9 @@ use crate::settings::Settings;
 /// state.
 #[pyclass(frozen, subclass, module = "itoden._native")]
 pub(crate) struct AsyncConnection {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     write_limit: (usize, Option<usize>),
     is_server: bool,
-}
-
-impl AsyncConnection {
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).expect("no panic under this lock")
-    }
-
-    /// Changes the state, then does what that asks for.
-    fn change<R>(this: &Bound<'_, Self>, flush: bool, f: impl FnOnce(&mut State) -> R) -> PyResult<R> {
-        let (result, todo) = {
-            let state = &mut *this.get().lock(this.py());
-            let result = f(state);
-            (result, state.plan(this.py(), flush))
-        };
-        todo.carry_out(this)?;
-        Ok(result)
-    }
-
-    pub(super) fn fail_writing(this: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
-        let because = error.into_value(this.py()).into_any();
-        Self::change(this, false, |state| state.fail_writing(because))
-    }
-
-    pub(super) fn arm_timer(this: &Bound<'_, Self>, deadline: Timestamp, delay: Duration) -> PyResult<()> {
-        let py = this.py();
-        let callback = this.getattr(intern!(py, "_handle_timeout"))?;
-        let event_loop = this.get().event_loop(py)?;
-        let handle = event_loop.call_method1(intern!(py, "call_later"), (delay.as_secs_f64(), callback))?;
-        let before = this.get().lock(py).timer.replace((deadline, handle.unbind()));
-        drop(before);
-        Ok(())
-    }
-
-    fn event_loop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let event_loop = self.lock(py).event_loop.as_ref().map(|event_loop| event_loop.clone_ref(py));
-        let event_loop = event_loop.ok_or_else(|| errors::raise(py, "InvalidState", "there is no transport yet"))?;
-        Ok(event_loop.into_bound(py))
-    }
-
-    fn create_future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(self.event_loop(py)?.call_method0(intern!(py, "create_future"))?.unbind())
-    }
-
-    /// The exception that tells how the connection ended.
-    pub(super) fn closed_exception(this: &Bound<'_, Self>) -> PyErr {
-        let py = this.py();
-        let (ended, failure) = {
-            let state = this.get().lock(py);
-            let core = if let Phase::Open(core) = &state.phase { Some(core) } else { None };
-            let pair = |close: &CloseFrame<'_>| (close.code.get(), close.reason.to_string());
-            let ended = Ended {
-                received: core.and_then(|core| core.close_frame_received()).map(pair),
-                sent: core.and_then(|core| core.close_frame_sent()).map(pair),
-                received_first: core.is_some_and(|core| core.peer_closed_first()),
-                cause: state.lost_because.as_ref().map(|because| because.bind(py).clone()),
-            };
-            (ended, state.closed.as_ref().and_then(|closed| closed.failure.clone()))
-        };
-        errors::connection_closed(py, ended, failure.as_ref())
-    }
-
-    /// Sends through the core: `true` if it was taken, `false` if the connection is closing.
-    fn command(
-        this: &Bound<'_, Self>,
-        command: impl FnOnce(&mut itoden_core::Connection) -> Result<(), SendError>,
-    ) -> PyResult<bool> {
-        let py = this.py();
-        let taken = this.get().lock(py).command(command);
-        match taken {
-            Taken::Now => Self::change(this, true, |_| ())?,
-            Taken::Later { schedule: true } => {
-                let callback = this.getattr(intern!(py, "_flush"))?;
-                this.get().event_loop(py)?.call_method1(intern!(py, "call_soon"), (callback,))?;
-            }
-            Taken::Later { schedule: false } => {}
-            Taken::Closing => return Ok(false),
-            Taken::Closed => return Err(Self::closed_exception(this)),
-            Taken::Opening => return Err(Self::not_open_yet(py)),
-            Taken::Refused(error) => return Err(errors::send_error(py, &error)),
-        }
-        Ok(true)
-    }
-
-    fn not_open_yet(py: Python<'_>) -> PyErr {
-        errors::raise(py, "InvalidState", "the opening handshake is not done")
-    }
-
-    /// What a sender is to wait for: room in the transport, or the end of a connection that is closing.
-    fn after_command(this: &Bound<'_, Self>, taken: bool) -> PyResult<Option<Py<PyAny>>> {
-        let py = this.py();
-        if !taken {
-            return Self::_wait_lost(this);
-        }
-        if !this.get().lock(py).writing_paused {
-            return Ok(None);
-        }
-        let future = this.get().create_future(py)?;
-        this.get().lock(py).drain_waiters.push(future.clone_ref(py));
-        Ok(Some(future))
-    }
 }
 
 #[pymethods]
@@ -138,9 +39,9 @@ impl AsyncConnection {
     #[new]
     #[pyo3(signature = (settings, is_server))]
     fn new(settings: &Bound<'_, Settings>, is_server: bool) -> Self {
-        let settings = settings.get();
-        let state = State::new(settings.config.clone(), settings.max_queue);
-        Self { state: Mutex::new(state), write_limit: settings.write_limit, is_server }
+        let settings = settings.get().shared.clone();
+        let write_limit = settings.write_limit;
+        Self { state: Mutex::new(State::new(settings)), write_limit, is_server }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -163,8 +64,8 @@ impl AsyncConnection {
 
     fn __clear__(&self) {
         let Ok(mut state) = self.state.try_lock() else { return };
-        let config = state.config.clone();
-        let before = std::mem::replace(&mut *state, State::new(config, None));
+        let settings = state.settings.clone();
+        let before = std::mem::replace(&mut *state, State::new(settings));
         drop(state);
         drop(before);
     }
@@ -292,7 +193,7 @@ impl AsyncConnection {
     /// Server: the request that waits to be accepted or refused, or `None`.
     fn _request(&self, py: Python<'_>) -> Option<Request> {
         match &self.lock(py).phase {
-            Phase::Deciding(upgrade) => Some(request_to_python(upgrade)),
+            Phase::Deciding(asked) => Some(request_to_python(asked.request())),
             _ => None,
         }
     }
@@ -300,9 +201,28 @@ impl AsyncConnection {
     /// Server: the subprotocols that the client offers.
     fn _offered_subprotocols(&self, py: Python<'_>) -> Vec<String> {
         match &self.lock(py).phase {
-            Phase::Deciding(upgrade) => upgrade.subprotocols().to_vec(),
+            Phase::Deciding(asked) => match &**asked {
+                Asked::Upgrade(upgrade) => upgrade.subprotocols().to_vec(),
+                Asked::Else(..) => Vec::new(),
+            },
             _ => Vec::new(),
         }
+    }
+
+    /// Server: raises what is wrong with the request that waits. The exception's `response` is the answer to it: status,
+    /// reason phrase, headers and body.
+    fn _check_request(&self, py: Python<'_>) -> PyResult<()> {
+        let error = match &self.lock(py).phase {
+            Phase::Deciding(asked) => match &**asked {
+                Asked::Upgrade(_) => return Ok(()),
+                Asked::Else(_, error) => error.clone(),
+            },
+            _ => return Ok(()),
+        };
+        let raised = errors::handshake_error(py, &error);
+        let (head, body) = refusal_to_python(py, &error)?;
+        raised.value(py).setattr("answer", (head, body))?;
+        Err(raised)
     }
 
     /// Client: the server's answer and what came of its body, or `None`.
@@ -313,13 +233,27 @@ impl AsyncConnection {
     }
 
     /// Server: accepts the request with one of the offered subprotocols, or none. Returns the answer's head.
-    #[pyo3(signature = (subprotocol, headers))]
-    fn _accept(slf: &Bound<'_, Self>, subprotocol: Option<&str>, headers: Fields) -> PyResult<Response> {
+    /// `fields` stand in it in place of those that it would have.
+    #[pyo3(signature = (subprotocol, headers, fields = None))]
+    fn _accept(
+        slf: &Bound<'_, Self>,
+        subprotocol: Option<&str>,
+        headers: Fields,
+        fields: Option<Fields>,
+    ) -> PyResult<Response> {
         let py = slf.py();
-        let headers = headers_from_python(headers);
-        let accepted = Self::change(slf, true, |state| state.accept(py, subprotocol, &headers))?;
+        let (headers, fields) = (headers_from_python(headers), fields.map(headers_from_python));
+        let accepted = Self::change(slf, true, |state| state.accept(py, subprotocol, &headers, fields))?;
         let head = accepted.ok_or_else(|| errors::raise(py, "InvalidState", "there is no request to accept"))?;
         Ok(response_to_python(&head.map_err(|error| errors::handshake_error(py, &error))?))
+    }
+
+    /// Server: the head of the answer that `_accept()` would send.
+    #[pyo3(signature = (subprotocol, headers))]
+    fn _propose(&self, py: Python<'_>, subprotocol: Option<&str>, headers: Fields) -> PyResult<Response> {
+        let proposed = self.lock(py).propose(subprotocol, &headers_from_python(headers));
+        let proposed = proposed.ok_or_else(|| errors::raise(py, "InvalidState", "there is no request to accept"))?;
+        Ok(response_to_python(&proposed.map_err(|error| errors::handshake_error(py, &error))?.response))
     }
 
     /// Server: answers with an HTTP response instead, and ends the transport once it was read.
@@ -345,10 +279,40 @@ impl AsyncConnection {
                 Ok(message)
             }
             Err(true) => Err(Self::closed_exception(slf)),
-            Err(false) => {
-                let message = "cannot call recv while another task is already running recv";
-                Err(errors::raise(py, "ConcurrencyError", message))
+            Err(false) => Err(Self::already_receiving(py, "recv")),
+        }
+    }
+
+    /// Begins to take messages fragment by fragment.
+    fn _begin_stream(&self, py: Python<'_>) -> PyResult<()> {
+        let mut state = self.lock(py);
+        if state.receiver.is_some() || state.within_stream {
+            drop(state);
+            return Err(Self::already_receiving(py, "recv_streaming"));
+        }
+        state.stream();
+        Ok(())
+    }
+
+    /// The next fragment that waits, or `None`: its bytes or, of a message that came whole, that; the former with whether it
+    /// is text, the latter with `None`; and whether it is the last. Raises `ConnectionClosed` if none can come any more.
+    fn _take_fragment<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<(Py<PyAny>, Option<bool>, bool)>> {
+        let py = slf.py();
+        let taken = slf.get().lock(py).take_fragment(py);
+        match taken {
+            Ok((received, todo)) => {
+                if let Some(todo) = todo {
+                    todo.carry_out(slf)?;
+                }
+                Ok(received.map(|received| match received {
+                    Received::Message(message) => (message, None, true),
+                    Received::Fragment(fragment) => {
+                        (fragment.data.into_any(), Some(fragment.kind == MessageKind::Text), fragment.last)
+                    }
+                }))
             }
+            Err(true) => Err(Self::closed_exception(slf)),
+            Err(false) => Err(Self::already_receiving(py, "recv_streaming")),
         }
     }
 
@@ -372,14 +336,33 @@ impl AsyncConnection {
     fn _send(slf: &Bound<'_, Self>, message: Bound<'_, PyAny>, text: Option<bool>) -> PyResult<Option<Py<PyAny>>> {
         let payload = Payload::extract("message", &message)?;
         let message = payload.message(slf.py(), text)?;
-        let taken = Self::command(slf, |core| core.send(message))?;
+        let kind = message.kind();
+        let traced = || Traced::new(false, kind_name(kind), payload.as_bytes(), true);
+        let taken = Self::command(slf, |core| core.send(message), traced)?;
+        Self::after_command(slf, taken)
+    }
+
+    /// Sends the next fragment of a message, as `_send()`: the first one begins it, the one with `fin` ends it.
+    #[pyo3(signature = (fragment, text, first, fin))]
+    fn _send_fragment(
+        slf: &Bound<'_, Self>,
+        fragment: Bound<'_, PyAny>,
+        text: bool,
+        first: bool,
+        fin: bool,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let payload = Payload::extract("fragment", &fragment)?;
+        let kind = if text { MessageKind::Text } else { MessageKind::Binary };
+        let traced = || Traced::new(false, if first { kind_name(kind) } else { "CONT" }, payload.as_bytes(), fin);
+        let taken = Self::command(slf, |core| core.send_fragment(kind, payload.as_bytes(), fin), traced)?;
         Self::after_command(slf, taken)
     }
 
     /// Sends a pong, as `_send()`.
     fn _pong(slf: &Bound<'_, Self>, data: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         let payload = Payload::extract("data", &data)?;
-        let taken = Self::command(slf, |core| core.pong(payload.as_bytes()))?;
+        let traced = || Traced::new(false, "PONG", payload.as_bytes(), true);
+        let taken = Self::command(slf, |core| core.pong(payload.as_bytes()), traced)?;
         Self::after_command(slf, taken)
     }
 
@@ -395,7 +378,8 @@ impl AsyncConnection {
             let message = "a ping with the same data waits for its pong already";
             return Err(errors::raise(py, "ConcurrencyError", message));
         }
-        let taken = Self::command(slf, |core| core.ping(&payload))?;
+        let traced = || Traced::new(false, "PING", &payload, true);
+        let taken = Self::command(slf, |core| core.ping(&payload), traced)?;
         if !taken {
             return Ok(None);
         }
@@ -428,7 +412,7 @@ impl AsyncConnection {
     }
 
     /// A future to wait for the end of the transport, or `None` if it has ended.
-    fn _wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+    pub(super) fn _wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
         let py = slf.py();
         if slf.get().lock(py).lost {
             return Ok(None);
@@ -455,6 +439,17 @@ impl AsyncConnection {
     #[getter]
     fn _ready_state(&self, py: Python<'_>) -> u8 {
         self.lock(py).ready_state()
+    }
+
+    /// How long the last answered ping took, in seconds; 0 before any was.
+    #[getter]
+    fn latency(&self, py: Python<'_>) -> f64 {
+        self.lock(py).latency
+    }
+
+    /// Tells `_log_frame()` of every frame from now on.
+    fn _trace(&self, py: Python<'_>) {
+        self.lock(py).trace.get_or_insert_default();
     }
 
     /// How many received messages wait for `recv()`.

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use itoden_core::{Connection, Event, HandshakeError, Input, Timestamp};
+use itoden_core::{Connection, Event, Failure, HandshakeError, Input, MessageKind, MessagePart, Timestamp};
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 
-use super::state::{Phase, State};
+use super::state::{Fragment, Phase, Received, State};
 use crate::clock::now;
 use crate::convert::message_to_python;
 
@@ -66,15 +67,29 @@ impl State {
     fn take_events(&mut self, py: Python<'_>, core: &mut Connection, input: &mut Input<'_>, discard: bool) {
         loop {
             let Some(event) = core.poll_event(input) else { return };
+            if self.trace.is_some() {
+                self.trace_event(&event);
+            }
             match event {
-                Event::Message(_) if discard => {}
+                Event::Message(_) | Event::MessagePart(_) if discard => {}
                 Event::Message(message) => {
-                    self.queue.push_back(message_to_python(py, &message));
+                    self.queue.push_back(Received::Message(message_to_python(py, &message)));
                     if self.queue_is_full() && !core.close_sent() {
                         core.pause_reading();
                     }
                 }
-                Event::Pong(payload) => self.take_pong(&payload),
+                Event::MessagePart(part) => {
+                    if self.take_part_of_fragment(py, &part) && self.queue_is_full() && !core.close_sent() {
+                        core.pause_reading();
+                    }
+                }
+                Event::Pong(payload) => {
+                    if !self.take_pong(&payload)
+                        && let Some(latency) = core.latency()
+                    {
+                        self.latency = latency.as_secs_f64();
+                    }
+                }
                 Event::Closed(closed) => self.closed = Some(closed),
                 // A ping or a Close frame is answered by the core, which keeps the latter; a failure is told by `closed`.
                 _ => {}
@@ -85,12 +100,33 @@ impl State {
     /// "A Pong frame sent in response to a Ping frame must have identical Application data [...] an endpoint [...] MAY
     /// elect to send a Pong frame for only the most recently processed Ping frame" (RFC 6455 §5.5.3): it answers the
     /// earlier ones too.
-    fn take_pong(&mut self, payload: &[u8]) {
-        if let Some(index) = self.pings.iter().position(|ping| ping.payload == payload) {
-            let now = now();
-            let answered = self.pings.drain(..=index);
-            self.answered.extend(answered.map(|ping| (ping.future, now.since(ping.sent_at).as_secs_f64())));
+    ///
+    /// Returns whether it answers a ping of the application's.
+    fn take_pong(&mut self, payload: &[u8]) -> bool {
+        let Some(index) = self.pings.iter().position(|ping| ping.payload == payload) else { return false };
+        let now = now();
+        let answered = self.pings.drain(..=index);
+        self.answered.extend(answered.map(|ping| (ping.future, now.since(ping.sent_at).as_secs_f64())));
+        self.latency = self.answered.last().map_or(self.latency, |&(_, latency)| latency);
+        true
+    }
+
+    /// A part of a streamed message: put together with the others of its fragment. Whether the fragment ended with it.
+    fn take_part_of_fragment(&mut self, py: Python<'_>, part: &MessagePart<'_>) -> bool {
+        if !part.ends_fragment {
+            self.fragment.extend_from_slice(&part.payload);
+            return false;
         }
+        let data = if self.fragment.is_empty() {
+            PyBytes::new(py, &part.payload)
+        } else {
+            let mut fragment = mem::take(&mut self.fragment);
+            fragment.extend_from_slice(&part.payload);
+            PyBytes::new(py, &fragment)
+        };
+        let fragment = Fragment { kind: part.kind, data: data.unbind(), last: part.last };
+        self.queue.push_back(Received::Fragment(fragment));
+        true
     }
 
     /// The transport's incoming side has ended. What came before is delivered first, however much waits already.
@@ -108,7 +144,7 @@ impl State {
                 core.handle_eof(now());
                 state.take_events(py, core, &mut Input::empty(), false);
             }),
-            Phase::ReadingRequest(_) | Phase::ReadingResponse(_) | Phase::Deciding(_) | Phase::New => {
+            Phase::ReadingRequest(..) | Phase::ReadingResponse(_) | Phase::Deciding(_) | Phase::New => {
                 self.opening_error.get_or_insert(HandshakeError::UnexpectedEof);
             }
             Phase::ReadingRefusal { .. } => self.phase = Phase::ReadingRefusal { missing: 0 },
@@ -119,7 +155,11 @@ impl State {
     pub(super) fn receive_timeout(&mut self, py: Python<'_>, deadline: Timestamp) {
         match mem::replace(&mut self.phase, Phase::Discarding) {
             Phase::Open(core) => self.with_core(core, |state, core| {
-                core.handle_timeout(now().max(deadline));
+                let now = now().max(deadline);
+                core.handle_timeout(now);
+                if matches!(core.failure(), Some(Failure::PingTimeout)) && state.blocked == 0.0 {
+                    state.blocked = now.since(deadline).as_secs_f64();
+                }
                 state.take_events(py, core, &mut Input::empty(), false);
                 state.given_up |= state.closed.is_some();
             }),
@@ -144,10 +184,26 @@ impl State {
         }
     }
 
-    /// The next message. Reading goes on when few are left.
+    /// The next whole message, put together if it came in fragments. Reading goes on when few are left.
     pub(super) fn take_message(&mut self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let message = self.queue.pop_front()?;
-        let low = self.max_queue.map_or(usize::MAX, |(_, low)| low);
+        loop {
+            match self.take_received(py)? {
+                Received::Message(message) => return Some(message),
+                Received::Fragment(fragment) => {
+                    let last = fragment.last;
+                    self.joining.push(fragment);
+                    if last {
+                        return Some(join(py, &mem::take(&mut self.joining)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next message or fragment. Reading goes on when few are left.
+    pub(super) fn take_received(&mut self, py: Python<'_>) -> Option<Received> {
+        let received = self.queue.pop_front()?;
+        let low = self.settings.max_queue.map_or(usize::MAX, |(_, low)| low);
         if let Phase::Open(core) = &mut self.phase
             && core.is_reading_paused()
             && self.queue.len() <= low
@@ -158,6 +214,26 @@ impl State {
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue = VecDeque::new();
         }
-        Some(message)
+        Some(received)
+    }
+
+    /// Takes the messages that begin from now on fragment by fragment.
+    pub(super) fn stream(&mut self) {
+        for fragment in mem::take(&mut self.joining).into_iter().rev() {
+            self.queue.push_front(Received::Fragment(fragment));
+        }
+        if let Phase::Open(core) = &mut self.phase {
+            core.stream_messages(true);
+        }
+    }
+}
+
+/// The message that these fragments are. The core has checked that text is UTF-8.
+fn join(py: Python<'_>, fragments: &[Fragment]) -> Py<PyAny> {
+    let parts: Vec<&[u8]> = fragments.iter().map(|fragment| fragment.data.bind(py).as_bytes()).collect();
+    let bytes = parts.concat();
+    match fragments.first().map(|fragment| fragment.kind) {
+        Some(MessageKind::Text) => PyString::new(py, &String::from_utf8_lossy(&bytes)).into_any().unbind(),
+        _ => PyBytes::new(py, &bytes).into_any().unbind(),
     }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use itoden_core::{Connection, MaskKeys, SendError};
 use pyo3::prelude::*;
 
-use super::state::{Phase, State};
+use super::state::{Phase, Received, State};
 use super::todo::Todo;
 use crate::mask_keys::ThreadMaskKeys;
 
@@ -49,13 +49,30 @@ impl State {
     /// The next message, and what is to be done for it. As an error: whether the connection is over; if it is not, another
     /// task waits for a message.
     pub(super) fn take(&mut self, py: Python<'_>) -> Result<(Option<Py<PyAny>>, Option<Todo>), bool> {
+        if self.receiver.is_some() || self.within_stream {
+            return Err(false);
+        }
+        let message = self.take_message(py);
+        self.after_take(py, message)
+    }
+
+    /// As [`take`](Self::take), but a fragment of a message that is streamed.
+    pub(super) fn take_fragment(&mut self, py: Python<'_>) -> Result<(Option<Received>, Option<Todo>), bool> {
         if self.receiver.is_some() {
             return Err(false);
         }
-        if let Some(message) = self.take_message(py) {
+        let received = self.take_received(py);
+        if let Some(received) = &received {
+            self.within_stream = matches!(received, Received::Fragment(fragment) if !fragment.last);
+        }
+        self.after_take(py, received)
+    }
+
+    fn after_take<T>(&mut self, py: Python<'_>, taken: Option<T>) -> Result<(Option<T>, Option<Todo>), bool> {
+        if taken.is_some() {
             // Only when reading went on is there anything to do.
-            let todo = self.transport_paused.then(|| self.plan(py, true));
-            return Ok((Some(message), todo));
+            let todo = (self.transport_paused || self.trace.is_some()).then(|| self.plan(py, true));
+            return Ok((taken, todo));
         }
         if self.lost || self.closed.is_some() {
             return Err(true);

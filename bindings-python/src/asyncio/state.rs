@@ -3,18 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use itoden_core::handshake::{ClientHandshake, ResponseHead, ServerHandshake, Upgrade};
-use itoden_core::{Closed, Config, Connection, HandshakeError, ReadyState, Timestamp};
+use itoden_core::handshake::{ClientHandshake, RequestHead, ResponseHead, ServerHandshake, Upgrade};
+use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, Timestamp};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::trace::Traced;
+use crate::settings::Shared;
 
 /// Where a connection is, seen from its driver.
 pub(super) enum Phase {
     /// No transport yet; or a client's, that has asked nothing yet.
     New,
-    /// A server's, whose client has not finished its request.
-    ReadingRequest(ServerHandshake),
+    /// A server's, whose client has not finished its request: what came of it is kept beside.
+    ReadingRequest(ServerHandshake, Vec<u8>),
     /// A server's, whose application decides about a request.
-    Deciding(Box<Upgrade>),
+    Deciding(Box<Asked>),
     /// A client's, whose server has not finished its answer.
     ReadingResponse(Box<ClientHandshake>),
     /// A client's, that was refused: what is missing of the body.
@@ -25,7 +29,36 @@ pub(super) enum Phase {
     Discarding,
 }
 
-/// A task that waits in `recv()`.
+/// A request that came whole.
+pub(super) enum Asked {
+    Upgrade(Upgrade),
+    /// A request of HTTP that does not ask for WebSocket, or not as it should: the application may answer it itself.
+    Else(RequestHead, HandshakeError),
+}
+
+impl Asked {
+    pub(super) const fn request(&self) -> &RequestHead {
+        match self {
+            Self::Upgrade(upgrade) => upgrade.request(),
+            Self::Else(request, _) => request,
+        }
+    }
+}
+
+/// Something received that waits for `recv()` or `recv_streaming()`.
+pub(super) enum Received {
+    Message(Py<PyAny>),
+    Fragment(Fragment),
+}
+
+/// A fragment of a message that is streamed, as bytes: a character may be cut between two of them.
+pub(super) struct Fragment {
+    pub(super) kind: MessageKind,
+    pub(super) data: Py<PyBytes>,
+    pub(super) last: bool,
+}
+
+/// A task that waits in `recv()` or `recv_streaming()`.
 pub(super) struct Receiver {
     pub(super) future: Py<PyAny>,
     pub(super) woken: bool,
@@ -39,15 +72,20 @@ pub(super) struct Ping {
 }
 
 pub(super) struct State {
-    pub(super) config: Arc<Config>,
+    pub(super) settings: Arc<Shared>,
     pub(super) phase: Phase,
     /// The transport, from `connection_made()` on; kept after its end for its addresses.
     pub(super) transport: Option<Py<PyAny>>,
     pub(super) event_loop: Option<Py<PyAny>>,
 
     /// Received messages, until `recv()` takes them.
-    pub(super) queue: VecDeque<Py<PyAny>>,
-    pub(super) max_queue: Option<(usize, usize)>,
+    pub(super) queue: VecDeque<Received>,
+    /// What came of the fragment that is being received.
+    pub(super) fragment: Vec<u8>,
+    /// Fragments that `recv()` took already, until the last one of the message comes.
+    pub(super) joining: Vec<Fragment>,
+    /// `recv_streaming()` took a fragment, and not yet the last one.
+    pub(super) within_stream: bool,
     pub(super) receiver: Option<Receiver>,
     /// Bytes that came while reading was paused, from `rest_start` on. Empty, without an allocation, while it is not.
     pub(super) rest: Vec<u8>,
@@ -56,6 +94,10 @@ pub(super) struct State {
     pub(super) pings: Vec<Ping>,
     /// Pings whose pong came: their futures and latencies in seconds, to be told after the lock.
     pub(super) answered: Vec<(Py<PyAny>, f64)>,
+    /// How long the last answered ping took, in seconds.
+    pub(super) latency: f64,
+    /// How late the loop called the timer that ended this connection, in seconds: it was blocked that long.
+    pub(super) blocked: f64,
 
     /// `pause_writing()` was called last, not `resume_writing()`.
     pub(super) writing_paused: bool,
@@ -89,22 +131,28 @@ pub(super) struct State {
     pub(super) refusal_shut: bool,
     pub(super) transport_ended: bool,
     pub(super) timer: Option<(Timestamp, Py<PyAny>)>,
+    /// What a logger at the level DEBUG is to be told; `None` if there is none.
+    pub(super) trace: Option<Vec<Traced>>,
 }
 
 impl State {
-    pub(super) fn new(config: Arc<Config>, max_queue: Option<(usize, usize)>) -> Self {
+    pub(super) fn new(settings: Arc<Shared>) -> Self {
         Self {
-            config,
+            settings,
             phase: Phase::New,
             transport: None,
             event_loop: None,
             queue: VecDeque::new(),
-            max_queue,
+            fragment: Vec::new(),
+            joining: Vec::new(),
+            within_stream: false,
             receiver: None,
             rest: Vec::new(),
             rest_start: 0,
             pings: Vec::new(),
             answered: Vec::new(),
+            latency: 0.0,
+            blocked: 0.0,
             writing_paused: false,
             drain_waiters: Vec::new(),
             wrote_this_turn: false,
@@ -124,6 +172,7 @@ impl State {
             refusal_shut: false,
             transport_ended: false,
             timer: None,
+            trace: None,
         }
     }
 
@@ -139,7 +188,7 @@ impl State {
     /// Whether the opening handshake has an outcome that the task which waits for it can act upon.
     pub(super) fn opening_is_decided(&self) -> bool {
         let waits = match self.phase {
-            Phase::New | Phase::ReadingRequest(_) | Phase::ReadingResponse(_) => true,
+            Phase::New | Phase::ReadingRequest(..) | Phase::ReadingResponse(_) => true,
             Phase::ReadingRefusal { missing } => missing > 0,
             Phase::Deciding(_) | Phase::Open(_) | Phase::Discarding => false,
         };
@@ -167,6 +216,6 @@ impl State {
     }
 
     pub(super) fn queue_is_full(&self) -> bool {
-        self.max_queue.is_some_and(|(high, _)| self.queue.len() > high)
+        self.settings.max_queue.is_some_and(|(high, _)| self.queue.len() > high)
     }
 }

@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
+use super::trace::Traced;
 use crate::clock::now;
 
 /// Things to do, in the order of the fields. Made under the lock and done after it.
@@ -26,6 +27,7 @@ pub(super) struct Todo {
     wake: Vec<Py<PyAny>>,
     answered: Vec<(Py<PyAny>, f64)>,
     unanswered: Vec<Py<PyAny>>,
+    trace: Vec<Traced>,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +67,9 @@ impl State {
         }
         if over && !self.pings.is_empty() {
             todo.unanswered = mem::take(&mut self.pings).into_iter().map(|ping| ping.future).collect();
+        }
+        if let Some(trace) = &mut self.trace {
+            todo.trace = mem::take(trace);
         }
         let deadline = self.deadline();
         if deadline != self.timer.as_ref().map(|&(at, _)| at) {
@@ -137,6 +142,9 @@ impl Todo {
     /// Does it all. Nothing is locked.
     pub(super) fn carry_out(self, this: &Bound<'_, AsyncConnection>) -> PyResult<()> {
         let py = this.py();
+        for traced in self.trace {
+            this.call_method1(intern!(py, "_log_frame"), traced.into_python(py))?;
+        }
         if let Some(transport) = &self.transport {
             let transport = transport.bind(py);
             if let Some(bytes) = &self.write

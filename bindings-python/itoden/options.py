@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from .. import _native
+from . import _native, limits
+from .extensions.permessage_deflate import deflate_settings
 
 MAX_SIZE = 1 << 20
 """Default of `max_size`: 1 MiB."""
@@ -20,43 +21,25 @@ WRITE_LIMIT = 32 << 10
 TIMEOUT = 10.0
 """Default of `open_timeout` and `close_timeout`, in seconds."""
 
+PING = 20.0
+"""Default of `ping_interval` and `ping_timeout`, in seconds."""
+
 Size = int | None | tuple[int | None, int | None]
-Queue = int | None | tuple[int, int | None]
+Queue = int | None | tuple[int | None, int | None]
 WriteLimit = int | tuple[int, int | None]
 
 
-NOT_THERE_YET = frozenset(
-    {
-        "compression",
-        "create_connection",
-        "extensions",
-        "ping_interval",
-        "ping_timeout",
-        "process_exception",
-        "process_response",
-        "proxy",
-        "proxy_ssl",
-        "reconnect_delays",
-        "server_header",
-    }
-)
-"""Arguments of `websockets` that this version has nothing behind."""
-
-
-def network_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes to the event loop.
-
-    An argument of `websockets` that is not there yet may be None, which asks for nothing; else
-    `NotImplementedError` names it.
-    """
-    for name in NOT_THERE_YET & arguments.keys():
-        if arguments[name] is not None:
-            raise NotImplementedError(f"{name} is not supported yet; only {name}=None is")
-    return {name: value for name, value in arguments.items() if name not in NOT_THERE_YET}
-
-
 def settings(
-    *, max_size: Size, close_timeout: float | None, max_queue: Queue, write_limit: WriteLimit
+    *,
+    server: bool,
+    max_size: Size,
+    close_timeout: float | None,
+    max_queue: Queue,
+    write_limit: WriteLimit,
+    ping_interval: float | None = None,
+    ping_timeout: float | None = None,
+    compression: str | None = None,
+    extensions: Sequence[Any] | None = None,
 ) -> _native.Settings:
     """The settings of connections. Raises `TypeError` or `ValueError` that names the argument."""
     message_size, frame_size = max_size if isinstance(max_size, tuple) else (max_size, None)
@@ -66,9 +49,16 @@ def settings(
     return _native.Settings(
         max_message_size=message_size,
         max_frame_size=frame_size,
+        max_fragments=limits.MAX_FRAGMENTS,
         close_timeout=check_timeout("close_timeout", close_timeout),
-        max_queue=None if max_queue is None else _marks("max_queue", max_queue),
+        ping_interval=check_timeout("ping_interval", ping_interval),
+        ping_timeout=check_timeout("ping_timeout", ping_timeout),
+        deflate=deflate_settings(extensions, compression, server=server),
+        max_queue=_marks(max_queue),
         write_limit=_pair("write_limit", write_limit),
+        max_head_size=limits.MAX_HEAD_SIZE,
+        max_headers=limits.MAX_NUM_HEADERS,
+        max_body_size=limits.MAX_BODY_SIZE,
     )
 
 
@@ -104,6 +94,13 @@ def check_subprotocols(value: Sequence[str] | None) -> list[str]:
     return list(value)
 
 
+def check_callback(argument: str, value: object, *, required: bool = False) -> None:
+    """A function, or None unless it is required."""
+    if not callable(value) and (required or value is not None):
+        allowed = "a function" if required else "a function or None"
+        raise TypeError(f"{argument} must be {allowed}, not {type(value).__name__}")
+
+
 def check_str(argument: str, value: object) -> str | None:
     """A string or None."""
     if value is not None and not isinstance(value, str):
@@ -123,6 +120,9 @@ def _pair(argument: str, value: object) -> tuple[int, int | None]:
     return high, low
 
 
-def _marks(argument: str, value: object) -> tuple[int, int]:
-    high, low = _pair(argument, value)
+def _marks(value: object) -> tuple[int, int] | None:
+    """`max_queue`: the low mark is a quarter of the high one if it is not given."""
+    if value is None or value == (None, None):
+        return None
+    high, low = _pair("max_queue", value)
     return high, high // 4 if low is None else low

@@ -1,0 +1,165 @@
+"""What clients on asyncio and in threads have in common: retries, redirects, and the head of the request."""
+
+from __future__ import annotations
+
+import random
+import urllib.parse
+from collections.abc import Generator
+from typing import Any
+
+from . import _native, limits, options
+from .datastructures import Headers, HeadersLike
+from .exceptions import InvalidMessage, InvalidStatus, SecurityError
+from .uri import WebSocketURI, parse_uri
+
+__all__ = ["RequestPlan", "backoff", "process_exception"]
+
+_REDIRECTS = (300, 301, 302, 303, 307, 308)
+_RETRIED = (500, 502, 503, 504)
+_CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
+
+
+def process_exception(exc: Exception) -> Exception | None:
+    """Whether `async for` and `reconnect()` try again after an exception: the default of `process_exception`.
+
+    They do after errors of the network (`OSError`, `TimeoutError`, an answer that ended too early), and when
+    the server answers with 500, 502, 503 or 504.
+
+    Args:
+        exc: what made the connection fail.
+
+    Returns:
+        `None` to try again; an exception to raise.
+    """
+    if isinstance(exc, (OSError, TimeoutError)):
+        return None
+    if isinstance(exc, InvalidMessage) and (
+        isinstance(exc.__cause__, EOFError) or exc.error_name == "unexpected_eof"
+    ):
+        return None
+    if isinstance(exc, InvalidStatus) and exc.response.status_code in _RETRIED:
+        return None
+    return exc
+
+
+def backoff(
+    initial_delay: float = limits.BACKOFF_INITIAL_DELAY,
+    min_delay: float = limits.BACKOFF_MIN_DELAY,
+    max_delay: float = limits.BACKOFF_MAX_DELAY,
+    factor: float = limits.BACKOFF_FACTOR,
+) -> Generator[float]:
+    """Delays between attempts to connect: the default of `reconnect_delays`.
+
+    Args:
+        initial_delay: the first delay is random and at most this, in seconds, so that clients which lost the
+            same server don't come back together.
+        min_delay: the second delay, in seconds.
+        max_delay: no delay is longer, in seconds.
+        factor: how many times the one before each delay is, from the third on.
+
+    Yields:
+        How many seconds to wait before the next attempt.
+    """
+    yield random.random() * initial_delay  # noqa: S311 - nobody gains by foretelling it
+    delay = min_delay
+    while delay < max_delay:
+        yield delay
+        delay *= factor
+    while True:
+        yield max_delay
+
+
+class RequestPlan:
+    """Where a client connects to and what it asks there; a redirect changes it.
+
+    Args:
+        uri: the URI as it was given.
+        settings: the settings of the connection.
+        origin: the value of Origin, or `None`.
+        subprotocols: what is offered.
+        additional_headers: further header fields.
+        user_agent_header: the value of User-Agent, or `None`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        settings: _native.Settings,
+        *,
+        origin: str | None,
+        subprotocols: list[str],
+        additional_headers: HeadersLike | None,
+        user_agent_header: str | None,
+    ) -> None:
+        self.uri = uri
+        self.parts = parse_uri(uri)
+        self.user_agent_header = options.check_str("user_agent_header", user_agent_header)
+        self._settings = settings
+        self._origin = options.check_str("origin", origin)
+        self._subprotocols = subprotocols
+        self._additional = Headers() if additional_headers is None else Headers(additional_headers)
+        # What can't be sent is refused here, before anything is connected.
+        self.handshake()
+
+    def handshake(self) -> _native.ClientHandshake:
+        """A new handshake."""
+        headers = Headers()
+        if self._origin is not None:
+            headers["Origin"] = self._origin
+        if self.parts.authorization is not None and "Authorization" not in self._additional:
+            headers["Authorization"] = self.parts.authorization
+        headers.update(self._additional)
+        if self.user_agent_header is not None:
+            headers.setdefault("User-Agent", self.user_agent_header)
+        return _native.ClientHandshake(
+            self.parts.host_header,
+            self.parts.resource_name,
+            subprotocols=self._subprotocols,
+            headers=list(headers.raw_items()),
+            settings=self._settings,
+        )
+
+    def follow(self, exc: Exception, network: dict[str, Any]) -> bool:
+        """Changes to where an answer sends this client; `False` if it is not a redirect.
+
+        Args:
+            exc: what the handshake raised.
+            network: the arguments for the event loop: some of them allow no redirect, or none elsewhere.
+
+        Raises:
+            SecurityError: it is not safe to go there.
+            ValueError: the arguments don't allow to go there.
+            InvalidURI: what it leads to is not a WebSocket URI.
+        """
+        if not isinstance(exc, InvalidStatus) or exc.response.status_code not in _REDIRECTS:
+            return False
+        location = exc.response.headers.get_all("Location")
+        if len(location) != 1:
+            return False
+        uri = _websocket_scheme(urllib.parse.urljoin(self.uri, location[0]))
+        parts = parse_uri(uri)
+        if network.get("sock") is not None:
+            raise ValueError(f"cannot follow redirect to {uri} with a preexisting socket")
+        if self.parts.secure and not parts.secure:
+            raise SecurityError(f"cannot follow redirect to non-secure URI {uri}")
+        if _origin_of(self.parts) != _origin_of(parts):
+            if network.get("unix"):
+                raise ValueError(f"cannot follow cross-origin redirect to {uri} with a Unix socket")
+            if network.get("host") is not None or network.get("port") is not None:
+                raise ValueError(
+                    f"cannot follow cross-origin redirect to {uri} with an explicit host or port"
+                )
+            kept = [field for field in self._additional.raw_items() if field[0].lower() not in _CREDENTIALS]
+            self._additional = Headers(kept)
+        self.uri, self.parts = uri, parts
+        return True
+
+
+def _origin_of(uri: WebSocketURI) -> tuple[bool, str, int]:
+    return uri.secure, uri.host, uri.port
+
+
+def _websocket_scheme(uri: str) -> str:
+    """`http` and `https` in a redirect mean `ws` and `wss`, as in the WHATWG's WebSockets standard."""
+    scheme, colon, rest = uri.partition(":")
+    return {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + colon + rest

@@ -1,0 +1,1 @@
+"""Extensions of the protocol: permessage-deflate is the one there is."""
