@@ -69,9 +69,7 @@ def test_connection_closed_tells_the_close_frames_in_their_order() -> None:
         itoden.ConnectionClosed(None, None): "no close frame received or sent",
         itoden.ConnectionClosed(None, lost): "sent 1011 (internal error); no close frame received",
         itoden.ConnectionClosed(bye, None): "received 1000 (OK) bye; no close frame sent",
-        itoden.ConnectionClosed(bye, lost, True): (
-            "received 1000 (OK) bye; then sent 1011 (internal error)"
-        ),
+        itoden.ConnectionClosed(bye, lost, True): ("received 1000 (OK) bye; then sent 1011 (internal error)"),
         itoden.ConnectionClosed(bye, lost, False): (
             "sent 1011 (internal error); then received 1000 (OK) bye"
         ),

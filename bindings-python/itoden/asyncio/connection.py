@@ -275,47 +275,54 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
             TypeError: `message` is of another type, or a mapping, which most likely is a mistake.
             ValueError: it can't be encoded: lone surrogates, or bytes as text that are not UTF-8.
         """
-        if self._sending is not None:
-            # After those who wait already. A message is not held up by its own waiting for room.
-            async with self._sending:
-                pass
+        if self._sending is None:
+            waiter = self._send_whole(message, text)
+            if waiter is None:
+                return
+            if waiter is not message:
+                await waiter
+                self._check_sent()
+                return
+            self._sending = asyncio.Lock()
+        async with self._sending:
+            waiter = self._send_whole(message, text)
+            if waiter is message:
+                await self._send_fragments(_each(message), text)
+            else:
+                await self._sent(waiter)
+
+    def _send_whole(self, message: Any, text: bool | None) -> Any:
+        """Sends a message: what `_send()` returns, or the message itself if it is fragments."""
         try:
-            waiter = self._send(message, text)  # type: ignore[arg-type]
+            return self._send(message, text)
         except TypeError:
             if isinstance(message, Mapping) or not isinstance(message, (Iterable, AsyncIterable)):
                 raise
-            fragments: Any = message
-        else:
-            if waiter is not None:
-                await waiter
-                self._check_sent()
-            return
-        await self._send_fragments(_each(fragments), text)
+            return message
 
     async def _send_fragments(self, fragments: AsyncIterator[DataLike], text: bool | None) -> None:
-        if self._sending is None:
-            self._sending = asyncio.Lock()
-        async with self._sending:
-            as_str: bool | None = None  # not known before the first fragment
-            as_text = False
-            try:
-                async for fragment in fragments:
-                    is_str = isinstance(fragment, str)
-                    if as_str is not None and is_str is not as_str:
-                        came, wanted = type(fragment).__name__, "str" if as_str else "bytes-like"
-                        raise TypeError(f"all fragments must be {wanted} as the first one, but one is {came}")
-                    first, as_str = as_str is None, is_str
+        as_str: bool | None = None  # not known before the first fragment is sent
+        as_text = False
+        try:
+            async for fragment in fragments:
+                is_str = isinstance(fragment, str)
+                if as_str is None:
                     as_text = is_str if text is None else text
-                    await self._sent(self._send_fragment(fragment, as_text, first, False))
-                if as_str is not None:
-                    await self._sent(self._send_fragment(b"", as_text, False, True))
-            except ConnectionClosed:
-                raise
-            except BaseException:
-                # A message that was begun can't be taken back, and nothing else may be sent before its end.
-                if as_str is not None and self.state is State.OPEN:
-                    self._close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
-                raise
+                elif is_str is not as_str:
+                    came, wanted = type(fragment).__name__, "str" if as_str else "bytes-like"
+                    raise TypeError(f"all fragments must be {wanted} as the first one, but one is {came}")
+                waiter = self._send_fragment(fragment, as_text, as_str is None, False)
+                as_str = is_str
+                await self._sent(waiter)
+            if as_str is not None:
+                await self._sent(self._send_fragment(b"", as_text, False, True))
+        except ConnectionClosed:
+            raise
+        except BaseException:
+            # A message that was begun can't be taken back, and nothing else may be sent before its end.
+            if as_str is not None and self.state is State.OPEN:
+                self._close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
+            raise
 
     def _is_sending_fragments(self) -> bool:
         return self._sending is not None and self._sending.locked()

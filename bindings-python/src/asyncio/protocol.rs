@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use itoden_core::{CloseCode, MessageKind};
+use itoden_core::{CloseCode, MessageKind, SendOptions};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
@@ -20,6 +20,9 @@ use crate::sans_io::handshake::{
     ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
 };
 use crate::settings::Settings;
+
+/// What `_take_fragment()` returns.
+type TakenFragment = (Py<PyAny>, Option<bool>, bool);
 
 /// An asyncio protocol (`asyncio.BufferedProtocol`) that speaks WebSocket. `itoden.asyncio.connection.Connection` is its
 /// public face; the methods with an underscore are for that class alone.
@@ -296,7 +299,7 @@ impl AsyncConnection {
 
     /// The next fragment that waits, or `None`: its bytes or, of a message that came whole, that; the former with whether it
     /// is text, the latter with `None`; and whether it is the last. Raises `ConnectionClosed` if none can come any more.
-    fn _take_fragment<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<(Py<PyAny>, Option<bool>, bool)>> {
+    fn _take_fragment<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<TakenFragment>> {
         let py = slf.py();
         let taken = slf.get().lock(py).take_fragment(py);
         match taken {
@@ -354,7 +357,9 @@ impl AsyncConnection {
         let payload = Payload::extract("fragment", &fragment)?;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         let traced = || Traced::new(false, if first { kind_name(kind) } else { "CONT" }, payload.as_bytes(), fin);
-        let taken = Self::command(slf, |core| core.send_fragment(kind, payload.as_bytes(), fin), traced)?;
+        // What is sent in fragments is to be there fragment by fragment, which a compressor would hold back.
+        let options = SendOptions { compress: false };
+        let taken = Self::command(slf, |core| core.send_fragment_with(kind, payload.as_bytes(), fin, options), traced)?;
         Self::after_command(slf, taken)
     }
 

@@ -74,14 +74,11 @@ impl State {
                 Event::Message(_) | Event::MessagePart(_) if discard => {}
                 Event::Message(message) => {
                     self.queue.push_back(Received::Message(message_to_python(py, &message)));
-                    if self.queue_is_full() && !core.close_sent() {
-                        core.pause_reading();
-                    }
+                    self.hold_back(core);
                 }
                 Event::MessagePart(part) => {
-                    if self.take_part_of_fragment(py, &part) && self.queue_is_full() && !core.close_sent() {
-                        core.pause_reading();
-                    }
+                    self.take_part_of_fragment(py, &part);
+                    self.hold_back(core);
                 }
                 Event::Pong(payload) => {
                     if !self.take_pong(&payload)
@@ -111,11 +108,11 @@ impl State {
         true
     }
 
-    /// A part of a streamed message: put together with the others of its fragment. Whether the fragment ended with it.
-    fn take_part_of_fragment(&mut self, py: Python<'_>, part: &MessagePart<'_>) -> bool {
+    /// A part of a streamed message: put together with the others of its fragment.
+    fn take_part_of_fragment(&mut self, py: Python<'_>, part: &MessagePart<'_>) {
         if !part.ends_fragment {
             self.fragment.extend_from_slice(&part.payload);
-            return false;
+            return;
         }
         let data = if self.fragment.is_empty() {
             PyBytes::new(py, &part.payload)
@@ -126,7 +123,13 @@ impl State {
         };
         let fragment = Fragment { kind: part.kind, data: data.unbind(), last: part.last };
         self.queue.push_back(Received::Fragment(fragment));
-        true
+    }
+
+    /// Reads no more while as much waits as may. A Close frame that is awaited is read all the same.
+    fn hold_back(&self, core: &mut Connection) {
+        if self.queue_is_full() && !core.close_sent() {
+            core.pause_reading();
+        }
     }
 
     /// The transport's incoming side has ended. What came before is delivered first, however much waits already.

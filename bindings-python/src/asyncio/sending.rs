@@ -78,7 +78,8 @@ impl State {
             return Err(true);
         }
         // The application begins to wait: what it sent goes out before.
-        let todo = self.flush_scheduled.then(|| self.plan(py, true));
+        // Fragments that were taken, but are no whole message yet, made room: reading may go on.
+        let todo = (self.flush_scheduled || self.transport_paused).then(|| self.plan(py, true));
         Ok((None, todo))
     }
 

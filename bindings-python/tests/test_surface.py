@@ -1,0 +1,95 @@
+"""Names, parameters and attributes are those of `websockets`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+import websockets
+
+import itoden
+
+# Parts of another API of `websockets`: the protocol without I/O, which itoden's core has in its own way.
+WITHOUT_IO = {
+    "ClientProtocol",
+    "ServerProtocol",
+    "Protocol",
+    "Side",
+    "Frame",
+    "Opcode",
+    "ExtensionName",
+    "ExtensionParameter",
+}
+
+
+def test_every_name_at_the_top_is_there() -> None:
+    names = set(websockets.__all__) - WITHOUT_IO
+    assert names - set(itoden.__all__) == set()
+    assert all(hasattr(itoden, name) for name in itoden.__all__)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "asyncio.client",
+        "asyncio.server",
+        "asyncio.connection",
+        "asyncio.router",
+        "exceptions",
+        "http11",
+        "uri",
+        "proxy",
+    ],
+)
+def test_every_name_of_a_module_is_there(module: str) -> None:
+    theirs = importlib.import_module(f"websockets.{module}").__all__
+    ours = importlib.import_module(f"itoden.{module}")
+    assert [name for name in theirs if not hasattr(ours, name)] == []
+
+
+def parameters(function: Any) -> dict[str, tuple[Any, Any]]:
+    found = inspect.signature(function).parameters.values()
+    return {parameter.name: (parameter.kind, parameter.default) for parameter in found}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["connect", "unix_connect", "serve", "unix_serve", "route", "unix_route", "basic_auth", "broadcast"],
+)
+def test_every_parameter_is_there_with_the_same_default(name: str) -> None:
+    theirs, ours = parameters(getattr(websockets, name)), parameters(getattr(itoden, name))
+    assert list(theirs) == list(ours)
+    for (parameter, (kind, default)), (own_kind, own_default) in zip(
+        theirs.items(), ours.values(), strict=True
+    ):
+        assert kind == own_kind, parameter
+        if not callable(default) and parameter not in ("user_agent_header", "server_header"):
+            assert default == own_default, parameter
+
+
+@pytest.mark.parametrize("name", ["send", "recv", "recv_streaming", "ping", "pong", "close", "wait_closed"])
+def test_every_parameter_of_a_method_is_there_with_the_same_default(name: str) -> None:
+    theirs = parameters(getattr(websockets.ClientConnection, name))
+    assert theirs == parameters(getattr(itoden.ClientConnection, name))
+
+
+@pytest.mark.parametrize(
+    "name", ["close", "wait_closed", "serve_forever", "start_serving", "is_serving", "get_loop"]
+)
+def test_every_parameter_of_a_method_of_servers_is_there(name: str) -> None:
+    assert parameters(getattr(websockets.Server, name)) == parameters(getattr(itoden.Server, name))
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "local_address", "remote_address", "state", "latency", "subprotocol", "close_code", "close_reason",
+        "id", "logger", "request", "response", "transport",
+    ],
+)  # fmt: skip
+def test_every_attribute_of_a_connection_is_there_before_it_is_open(attribute: str) -> None:
+    settings = itoden.connect("ws://localhost/")._settings
+    connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/")._logger)
+    assert hasattr(connection, attribute)
