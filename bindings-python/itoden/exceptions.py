@@ -289,8 +289,17 @@ class InvalidStatus(InvalidHandshake):
     response: Response
 
     def __init__(self, response: Response) -> None:
-        super().__init__(f"server rejected WebSocket connection: HTTP {response.status_code}")
+        super().__init__(response)
         self.response = response
+
+    def __str__(self) -> str:
+        """The status."""
+        response = self.__dict__.get("response")
+        return (
+            super().__str__()
+            if response is None
+            else f"server rejected WebSocket connection: HTTP {response.status_code}"
+        )
 
 
 class InvalidHeader(InvalidHandshake):

@@ -87,7 +87,8 @@ def test_what_is_not_a_message_nor_fragments_raises_as_in_websockets() -> None:
 @asynchronous
 async def test_a_first_item_that_is_no_fragment_raises_and_the_connection_goes_on(role: str) -> None:
     async with raw_peer(role) as (connection, peer):
-        for wrong in ([1], [["a"]], each(5), [None, "a"]):
+        wrongs: list[Any] = [[1], [["a"]], each(5), [None, "a"]]
+        for wrong in wrongs:
             with pytest.raises(TypeError, match="fragment must be str or bytes-like, not"):
                 await connection.send(wrong)
         await connection.send("next")
@@ -482,8 +483,7 @@ def test_binary_that_is_not_text_fails_a_decoding_stream_as_in_websockets() -> N
                 await connection.send("go")
                 received = [await first]
                 with pytest.raises(library.ConnectionClosedError) as raised:
-                    async for fragment in stream:
-                        received.append(fragment)
+                    received += [fragment async for fragment in stream]
                 return received, int(raised.value.sent.code)
 
     assert same(scenario) == (["ok", "é"], 1007)

@@ -157,12 +157,10 @@ def test_silence_is_told_as_in_websockets() -> None:
         released = asyncio.Event()
         async with serving(library, mute, ping_interval=None) as uri:
             connection = await library.connect(uri, ping_interval=0.05, ping_timeout=0.05, close_timeout=0.05)
-            try:
+            with pytest.raises(library.ConnectionClosedError) as raised:
                 await connection.recv()
-            except library.ConnectionClosedError as error:
-                return str(error), connection.close_code, connection.close_reason
-            finally:
-                released.set()
+            released.set()
+            return str(raised.value), connection.close_code, connection.close_reason
 
     assert same(scenario) == (
         "sent 1011 (internal error) keepalive ping timeout; no close frame received",

@@ -67,6 +67,16 @@ async def test_wss_with_websockets_in_both_roles() -> None:
 
 
 @asynchronous
+async def test_addresses_may_be_asked_for_after_the_end_of_tls() -> None:
+    async with itoden.serve(echo, "127.0.0.1", 0, ssl=server_context()) as server:
+        client = await itoden.connect(f"wss://localhost:{port_of(server)}/", ssl=client_context())
+        remote = client.remote_address
+        await client.close()
+        assert client.remote_address in (remote, None)
+        assert client.local_address is None or client.local_address[0] == "127.0.0.1"
+
+
+@asynchronous
 async def test_wss_checks_the_certificate() -> None:
     async with itoden.serve(echo, "127.0.0.1", 0, ssl=server_context()) as server:
         with pytest.raises(ssl.SSLCertVerificationError):

@@ -93,12 +93,18 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
     def local_address(self) -> Any:
         """The address of this end: `(host, port)` for IPv4, longer for IPv6, a path for a Unix socket; or
         `None`."""
-        return None if self.transport is None else self.transport.get_extra_info("sockname")
+        return self._extra_info("sockname")
 
     @property
     def remote_address(self) -> Any:
         """The address of the other end, in the form of `local_address`; that of a proxy if there is one."""
-        return None if self.transport is None else self.transport.get_extra_info("peername")
+        return self._extra_info("peername")
+
+    def _extra_info(self, name: str) -> Any:
+        try:
+            return None if self.transport is None else self.transport.get_extra_info(name)
+        except AttributeError:  # a TLS transport that has ended, before CPython 3.12
+            return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the transport has ended."""

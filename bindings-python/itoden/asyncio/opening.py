@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..datastructures import Headers
 from ..http11 import Request, Response, refusal
 from ..opening import Rules
+from ..protocol import State
 from ..typing import Subprotocol
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Opening:
             return False  # the client went away while the application thought about it
         self._rules.send(connection, response, subprotocol, forced=forced)
         connection._log_response()
-        return connection.response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
+        return connection.state is not State.CONNECTING
 
     async def _ask(
         self, argument: str, process: Callable[..., Any] | None, connection: ServerConnection, *args: Any

@@ -21,7 +21,8 @@ async def connect_socks_proxy(proxy: Proxy, uri: WebSocketURI, **kwargs: Any) ->
 
     Raises:
         ImportError: the package python-socks is not there.
-        ProxyError: the proxy refuses, or can't be reached.
+        ProxyError: the proxy refuses.
+        OSError: the proxy can't be reached.
     """
     try:
         import python_socks
@@ -44,9 +45,7 @@ async def connect_socks_proxy(proxy: Proxy, uri: WebSocketURI, **kwargs: Any) ->
     )
     try:
         return await socks.connect(uri.host, uri.port, **kwargs)
-    except OSError:
-        raise
-    except (python_socks.ProxyError, python_socks.ProxyConnectionError) as error:
+    except python_socks.ProxyError as error:
         raise ProxyError(f"failed to connect to SOCKS proxy {proxy.address}") from error
 
 
