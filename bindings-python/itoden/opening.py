@@ -168,8 +168,10 @@ class Rules:
         offered = connection._offered_subprotocols()
         if self._select_subprotocol is not None:
             return self._select_subprotocol(connection, offered)
-        if not self._subprotocols or not offered:
+        if not self._subprotocols:
             return None
+        if not offered:
+            raise NegotiationError("missing subprotocol")
         for name in self._subprotocols:
             if name in offered:
                 return name

@@ -37,7 +37,7 @@ async def name_of(library: Any, uri: str, **options: Any) -> Any:
 
 
 def request_with(**options: Any) -> Callable[[Any], Awaitable[Any]]:
-    """A scenario: the header fields of the request that `connect()` makes, but those that differ each time."""
+    """A scenario: the fields of the request that `connect()` makes, but those that differ each time."""
     path = options.pop("path", "/")
 
     async def scenario(library: Any) -> Any:

@@ -210,6 +210,11 @@ def cut(peer: Peer, *fragments: bytes, opcode: int = TEXT) -> None:
         peer.send(opcode if index == 0 else CONT, fragment, fin=index == len(fragments) - 1)
 
 
+async def collect(stream: AsyncIterator[Any], received: list[Any]) -> None:
+    async for fragment in stream:
+        received.append(fragment)
+
+
 SENT: list[Any] = [["a", "", "b"], [b"x", b"y"], "whole", b"bytes", [b"\xf0\x9f", b"\xa7\xb5"], ["end"]]
 
 
@@ -483,7 +488,7 @@ def test_binary_that_is_not_text_fails_a_decoding_stream_as_in_websockets() -> N
                 await connection.send("go")
                 received = [await first]
                 with pytest.raises(library.ConnectionClosedError) as raised:
-                    received += [fragment async for fragment in stream]
+                    await collect(stream, received)
                 return received, int(raised.value.sent.code)
 
     assert same(scenario) == (["ok", "é"], 1007)

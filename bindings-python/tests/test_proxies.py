@@ -49,7 +49,7 @@ async def proxying(credentials: str = "") -> AsyncIterator[tuple[str, list[str]]
     proxy = pproxy.Server(f"http+socks4+socks5://127.0.0.1:0{credentials and '#' + credentials}")
     server = await proxy.start_server({"rserver": [pproxy.Connection("direct")], "verbose": log.append})
     try:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), log
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", log
     finally:
         server.close()
 
@@ -131,7 +131,7 @@ async def test_a_refusal_of_an_http_proxy_has_its_response() -> None:
 
     asked: list[bytes] = []
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        address = "http://me:secret@127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        address = f"http://me:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(itoden.InvalidProxyStatus, match="HTTP 407") as raised:
             await itoden.connect("ws://example.com/", proxy=address, user_agent_header="test/1")
     assert raised.value.response.headers["Proxy-Authenticate"] == "Basic"
@@ -162,7 +162,7 @@ async def test_what_is_no_answer_of_a_proxy_raises(what: str) -> None:
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        address = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(itoden.InvalidProxyMessage, match="valid HTTP response from proxy") as raised:
             await itoden.connect("ws://example.com/", proxy=address)
     assert raised.value.__cause__ is not None
@@ -171,7 +171,7 @@ async def test_what_is_no_answer_of_a_proxy_raises(what: str) -> None:
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 def test_an_https_proxy_has_tls_of_its_own(secure: bool) -> None:
     async def scenario(library: Any) -> object:
-        async with proxying() as (address, log), forwarding(address, tls(server=True)) as port:
+        async with proxying() as (address, _), forwarding(address, tls(server=True)) as port:
             async with serving(library, echo, **({"ssl": tls(server=True)} if secure else {})) as uri:
                 uri = uri.replace("ws://127.0.0.1", "wss://localhost" if secure else "ws://localhost")
                 options: dict[str, Any] = {"ssl": tls(server=False)} if secure else {}
@@ -227,7 +227,7 @@ async def test_socks4a_has_the_proxy_look_the_name_up() -> None:
         await asyncio.gather(pump(reader, back_writer), pump(back_reader, writer))
 
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as server, serving(itoden, echo) as uri:
-        address = "socks4a://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        address = f"socks4a://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         uri = uri.replace("127.0.0.1", "server.example")
         assert await talk(itoden, uri, proxy=address) == "hello"
     assert asked == [b"\0\0\0\x01|\0|server.example\0"]

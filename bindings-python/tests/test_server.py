@@ -111,11 +111,10 @@ async def test_the_first_of_the_servers_subprotocols_that_is_offered_is_chosen()
         uri = f"ws://127.0.0.1:{port_of(server)}/"
         async with connect(uri, subprotocols=["c", "b", "a"]) as connection:
             assert connection.subprotocol == "a"
-        async with connect(uri) as connection:
-            assert connection.subprotocol is None
-        with pytest.raises(itoden.InvalidStatus) as raised:
-            await connect(uri, subprotocols=["c"])
-        assert raised.value.response.status_code == 400
+        for offered in (["c"], None):
+            with pytest.raises(itoden.InvalidStatus) as raised:
+                await connect(uri, subprotocols=offered)
+            assert raised.value.response.status_code == 400
 
 
 @asynchronous

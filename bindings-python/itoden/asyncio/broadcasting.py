@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable
 
+from ..exceptions import SendError
 from ..protocol import State
 from ..typing import DataLike
 from .connection import Connection
@@ -58,6 +59,8 @@ def broadcast(
             except UnicodeError:
                 raise
             except Exception as failed:
+                if isinstance(failed, SendError) and failed.error_name == "text_not_utf8":
+                    raise  # nor would any other connection take it
                 if not raise_exceptions:
                     shown = traceback.format_exception_only(failed)[0].strip()
                     connection.logger.warning("skipped broadcast: failed to write message: %s", shown)

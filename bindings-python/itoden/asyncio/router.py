@@ -62,9 +62,7 @@ class Router:
         )
         parts = urllib.parse.urlsplit(request.path)
         try:
-            handler, arguments = adapter.match(
-                path_info=urllib.parse.unquote(parts.path), query_args=parts.query, websocket=True
-            )
+            handler, arguments = adapter.match(path_info=parts.path, query_args=parts.query, websocket=True)
         except RequestRedirect as redirect:
             return self.redirect(connection, redirect.new_url)
         except NotFound:

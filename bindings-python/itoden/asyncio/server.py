@@ -303,7 +303,7 @@ def serve(
             default all are allowed: set it for servers that browsers can reach.
         extensions: at most one `ServerPerMessageDeflateFactory`, to compress otherwise than usual.
         subprotocols: the subprotocols that are served, in order of preference (§1.9). A client that offers
-            some, but none of these, is refused with 400.
+            none of these is refused with 400.
         select_subprotocol: a function of the connection and the offered subprotocols that chooses one or
             `None`; it may raise `NegotiationError`.
         compression: `"deflate"` agrees on permessage-deflate (RFC 7692) with clients that offer it; `None`
