@@ -78,6 +78,8 @@ const lints = [
   python('ruff format', 'ruff', 'format', '--check', '.'),
   python('mypy of the package', 'mypy', '--strict'), // pyproject.toml names its files
   { name: 'mypy of the programs', check: () => python('', 'mypy', '--strict', ...pythonPrograms()).check() },
+  python('mypy.stubtest of the package', 'mypy.stubtest', 'itoden'),
+  python('pyright of the package', 'pyright'),
   { name: 'one version number', check: () => none(repository(root).check()) },
   {
     name: 'generated files are up to date',

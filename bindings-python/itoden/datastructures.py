@@ -82,7 +82,7 @@ class Headers(MutableMapping[str, str]):
         """Adds fields of `Headers`, a mapping or pairs, and then the keywords."""
         if len(args) > 1:
             raise TypeError(f"update() takes at most 1 positional argument, but {len(args)} were given")
-        source = args[0] if args else ()
+        source: Any = args[0] if args else ()
         if isinstance(source, Headers):
             pairs: Iterable[tuple[str, str]] = source.raw_items()
         elif hasattr(source, "keys"):

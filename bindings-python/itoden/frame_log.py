@@ -19,7 +19,8 @@ def describe_frame(what: str, payload: bytes, length: int, fin: bool) -> str:
     """
     kind, shown = _shown(what, payload, whole=length == len(payload))
     details = [f"{length} byte{'' if length == 1 else 's'}"]
-    if kind is not None and what != "TEXT":
+    # Said where the frame itself does not say it.
+    if kind is not None and what != "TEXT" and (what, kind) != ("BINARY", "binary"):
         details.insert(0, kind)
     if not fin:
         details.append("continued")

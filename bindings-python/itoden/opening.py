@@ -34,6 +34,7 @@ class Openable(Protocol):
         self, subprotocol: str | None, headers: _Fields, fields: _Fields | None = None
     ) -> tuple[int, str, _Fields]: ...
     def _refuse(self, response: bytes) -> None: ...
+    def _log_response(self) -> None: ...
 
 
 def check_origins(origins: Origins | None) -> Origins | None:
@@ -122,6 +123,7 @@ class Rules:
                 response, forced = self.failure(), False
             else:
                 connection.response = response
+                connection._log_response()
                 connection.logger.info("connection open")
                 return
         try:
@@ -132,6 +134,7 @@ class Rules:
             answer = response.serialize()
         connection.response = response
         connection._refuse(answer)
+        connection._log_response()
         connection.logger.info(
             "HTTP response sent (%d %s)" if forced else "connection rejected (%d %s)",
             response.status_code,

@@ -94,7 +94,7 @@ def check_subprotocols(value: Sequence[str] | None) -> list[str]:
     return list(value)
 
 
-def check_callback(argument: str, value: object, *, required: bool = False) -> None:
+def check_callback(argument: str, value: Any, *, required: bool = False) -> None:
     """A function, or None unless it is required."""
     if not callable(value) and (required or value is not None):
         allowed = "a function" if required else "a function or None"

@@ -41,7 +41,7 @@ impl Settings {
     #[new]
     #[pyo3(signature = (
         *, max_message_size, max_frame_size, close_timeout, max_queue, write_limit, deflate = None, ping_interval = None,
-        ping_timeout = None, max_fragments = None, max_head_size = None, max_headers = None, max_body_size = 1 << 20,
+        ping_timeout = None, max_fragments = None, max_head_size = None, max_headers = None, max_body_size = 1048576,
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords, each of them a setting")]
     fn new(

@@ -126,6 +126,11 @@ def test_a_connection_that_sends_fragments_is_passed_over_with_a_warning(
     assert records == expected
 
 
+def send_until_it_fails(server: itoden.Server, message: bytes) -> None:
+    for _ in range(20):
+        itoden.broadcast(server.connections, message, raise_exceptions=True)
+
+
 @pytest.mark.parametrize("raise_exceptions", [False, True])
 def test_a_connection_that_can_take_no_more_is_passed_over(
     raise_exceptions: bool, caplog: pytest.LogCaptureFixture
@@ -137,8 +142,7 @@ def test_a_connection_that_can_take_no_more_is_passed_over(
             large = bytes(8 << 20)
             if raise_exceptions:
                 with pytest.raises(ExceptionGroup) as raised:
-                    for _ in range(20):
-                        itoden.broadcast(server.connections, large, raise_exceptions=True)
+                    send_until_it_fails(server, large)
                 assert isinstance(raised.value.exceptions[0], itoden.SendError)
             else:
                 for _ in range(20):

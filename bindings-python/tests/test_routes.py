@@ -80,7 +80,8 @@ def test_redirects_name_the_server_as_clients_see_it(path: str, options: dict[st
     async def scenario(library: Any) -> object:
         async with routing(library, **options) as uri:
             request = (
-                f"GET /{path} HTTP/1.1\r\nHost: public.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"GET /{path} HTTP/1.1\r\nHost: public.example\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
             )
             first, fields, body = await ask(uri, request)

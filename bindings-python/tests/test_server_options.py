@@ -325,8 +325,9 @@ def test_the_attributes_of_a_server_and_its_connections() -> None:
     "name", ["select_subprotocol", "process_request", "process_response", "create_connection"]
 )
 def test_what_is_no_function_is_named(name: str) -> None:
+    serve: Any = itoden.serve
     with pytest.raises(TypeError, match=name):
-        itoden.serve(nothing, "localhost", 0, **{name: 5})
+        serve(nothing, "localhost", 0, **{name: 5})
 
 
 @asynchronous

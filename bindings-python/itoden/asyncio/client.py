@@ -169,8 +169,9 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
             user_agent_header=user_agent_header,
         )
         _check_ssl(self._plan.parts, kwargs)
-        if proxy is not None and proxy is not True:
-            parse_proxy(proxy)
+        if proxy not in (None, True):
+            given: Any = proxy
+            parse_proxy(given)
         options.check_callback("process_exception", process_exception, required=True)
         options.check_callback("reconnect_delays", reconnect_delays, required=True)
         options.check_callback("create_connection", create_connection)

@@ -69,6 +69,8 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
     # How requests and responses are marked in the log.
     _signs: tuple[str, str]
 
+    _closing_logged = False
+
     # Held while a message is sent in fragments. There is none before the first such message.
     _sending: asyncio.Lock | None = None
 
@@ -76,6 +78,7 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
         self.logger = logger
         if logger.isEnabledFor(logging.DEBUG):
             self._trace()
+            self._log_state()
         self.request = None
         self.response = None
 
@@ -109,11 +112,21 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the transport has ended."""
         super().connection_lost(exc)
-        self.logger.info("connection closed")
+        self._log_state()
+
+    def _log_state(self) -> None:
+        if self.logger.isEnabledFor(logging.DEBUG):
+            self.logger.debug("= connection is %s", self.state.name)
 
     def _log_frame(self, came: bool, what: str, payload: bytes, length: int, fin: bool) -> None:
         """Called by the native half for each frame, if the logger is at the level DEBUG."""
+        if what.startswith(("%", "-")):  # about keepalive
+            self.logger.debug("%s", what)
+            return
         self.logger.debug("%s %s", "<" if came else ">", describe_frame(what, payload, length, fin))
+        if what == "CLOSE" and not self._closing_logged:
+            self._closing_logged = True
+            self.logger.debug("= connection is CLOSING")
 
     def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes = b"") -> None:
         if not self.logger.isEnabledFor(logging.DEBUG):
@@ -132,6 +145,8 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
         if response is not None:
             first_line = f"{response.protocol} {response.status_code} {response.reason_phrase}"
             self._log_head(self._signs[1], first_line, response.headers, response.body)
+            if self.state is not State.CONNECTING:
+                self._log_state()
 
     def _abort(self) -> None:
         """Drops the transport at once."""
@@ -293,7 +308,8 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
         async with self._sending:
             waiter = self._send_whole(message, text)
             if waiter is message:
-                await self._send_fragments(_each(message), text)
+                fragments: Any = message
+                await self._send_fragments(_each(fragments), text)
             else:
                 await self._sent(waiter)
 

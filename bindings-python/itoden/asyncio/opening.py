@@ -64,7 +64,6 @@ class Opening:
         if connection._request() is None:
             return False  # the client went away while the application thought about it
         self._rules.send(connection, response, subprotocol, forced=forced)
-        connection._log_response()
         return connection.state is not State.CONNECTING
 
     async def _ask(

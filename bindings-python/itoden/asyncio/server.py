@@ -14,6 +14,7 @@ from typing import Any, Self
 from .. import _native, options
 from ..exceptions import InvalidHandshake
 from ..frames import CloseCode
+from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
 from ..protocol import State
@@ -59,6 +60,11 @@ class ServerConnection(Connection):
         super().connection_made(transport)
         self.server._start(self)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio when the transport has ended."""
+        super().connection_lost(exc)
+        self.logger.info("connection closed")
+
     def respond(self, status: http.HTTPStatus | int, text: str) -> Response:
         """A response in plain text, for `process_request` to refuse the connection with.
 
@@ -67,6 +73,14 @@ class ServerConnection(Connection):
             text: the body.
         """
         return refusal(status, text)
+
+
+def _name_of(sock: socket.socket) -> str:
+    """Where a socket listens."""
+    address = sock.getsockname()
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        return build_host(address[0], address[1], False, always_include_port=True)
+    return str(address)
 
 
 class Server:
@@ -104,7 +118,7 @@ class Server:
         if self._server is None:
             self._server = await self._create_server(self._make_connection)
             for sock in self.sockets:
-                self.logger.info("server listening on %s", sock.getsockname())
+                self.logger.info("server listening on %s", _name_of(sock))
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -371,7 +385,8 @@ def serve(
         loop = asyncio.get_running_loop()
         if unix:
             return await loop.create_unix_server(factory, **kwargs)
-        return await loop.create_server(factory, host, port, **kwargs)
+        any_port: Any = port  # None is allowed, though not by the types of asyncio
+        return await loop.create_server(factory, host, any_port, **kwargs)
 
     return Server(
         handler,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use itoden_core::{Connection, Event, Failure, HandshakeError, Input, MessageKind, MessagePart, Timestamp};
+use itoden_core::{Connection, Event, Failure, HandshakeError, Input, MessageKind, MessagePart, ReadyState, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -68,7 +68,7 @@ impl State {
         loop {
             let Some(event) = core.poll_event(input) else { return };
             if self.trace.is_some() {
-                self.trace_event(&event);
+                self.trace_event(core, &event);
             }
             match event {
                 Event::Message(_) | Event::MessagePart(_) if discard => {}
@@ -85,6 +85,7 @@ impl State {
                         && let Some(latency) = core.latency()
                     {
                         self.latency = latency.as_secs_f64();
+                        self.trace_keepalive("% received keepalive pong");
                     }
                 }
                 Event::Closed(closed) => self.closed = Some(closed),
@@ -159,9 +160,19 @@ impl State {
         match mem::replace(&mut self.phase, Phase::Discarding) {
             Phase::Open(core) => self.with_core(core, |state, core| {
                 let now = now().max(deadline);
+                // Only asked while it is open, when there is no end of the transport that polling would take.
+                let writes =
+                    |core: &mut Connection| core.ready_state() == ReadyState::Open && core.poll_transmit().is_some();
+                let (waited, failed) = (state.trace.is_some() && writes(core), core.failure().is_some());
                 core.handle_timeout(now);
-                if matches!(core.failure(), Some(Failure::PingTimeout)) && state.blocked == 0.0 {
+                if failed || core.failure().is_none() {
+                    if state.trace.is_some() && !waited && writes(core) {
+                        state.trace_keepalive("% sent keepalive ping");
+                    }
+                } else if matches!(core.failure(), Some(Failure::PingTimeout)) {
                     state.blocked = now.since(deadline).as_secs_f64();
+                    state.trace_keepalive("- timed out waiting for keepalive pong");
+                    state.trace_close_sent(core);
                 }
                 state.take_events(py, core, &mut Input::empty(), false);
                 state.given_up |= state.closed.is_some();

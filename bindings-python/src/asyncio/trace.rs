@@ -1,6 +1,6 @@
 //! What a connection tells a logger at the level DEBUG.
 
-use itoden_core::{CloseCode, CloseFrame, Event};
+use itoden_core::{CloseCode, CloseFrame, Connection, Event};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -9,7 +9,7 @@ use super::state::State;
 /// How much of a payload is kept for a log record, in bytes: more than is shown of it.
 const SHOWN: usize = 256;
 
-/// Something that went over the wire: whether it came, what it is (as `websockets` names frames), the beginning of its
+/// Something that went over the wire: whether it came, what it is (as `websockets` names frames, or a whole sentence), the beginning of its
 /// payload, and the length of that in bytes.
 pub(crate) struct Traced {
     pub(super) came: bool,
@@ -40,7 +40,8 @@ impl Traced {
 }
 
 impl State {
-    pub(super) fn trace_event(&mut self, event: &Event<'_>) {
+    /// Tells of what came, and of what the core answers by itself.
+    pub(super) fn trace_event(&mut self, core: &Connection, event: &Event<'_>) {
         let Some(trace) = &mut self.trace else { return };
         match event {
             Event::Message(message) => {
@@ -50,10 +51,34 @@ impl State {
                 let what = if part.first { kind_name(part.kind) } else { "CONT" };
                 trace.push(Traced::new(true, what, &part.payload, part.last));
             }
-            Event::Ping(payload) => trace.push(Traced::new(true, "PING", payload, true)),
+            Event::Ping(payload) => {
+                trace.push(Traced::new(true, "PING", payload, true));
+                if !core.close_sent() {
+                    trace.push(Traced::new(false, "PONG", payload, true));
+                }
+            }
             Event::Pong(payload) => trace.push(Traced::new(true, "PONG", payload, true)),
-            Event::CloseReceived(close) => trace.push(Traced::close(true, close)),
+            Event::CloseReceived(close) => {
+                trace.push(Traced::close(true, close));
+                if core.peer_closed_first() {
+                    self.trace_close_sent(core);
+                }
+            }
+            Event::Failed(_) => self.trace_close_sent(core),
             _ => {}
+        }
+    }
+
+    pub(super) fn trace_close_sent(&mut self, core: &Connection) {
+        if let (Some(trace), Some(close)) = (&mut self.trace, core.close_frame_sent()) {
+            trace.push(Traced::close(false, close));
+        }
+    }
+
+    /// Tells of something that is no frame, in a whole sentence.
+    pub(super) fn trace_keepalive(&mut self, sentence: &'static str) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Traced::new(false, sentence, &[], true));
         }
     }
 
