@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ class Collector(logging.Handler):
         self.records.append((record.name.split(".")[-1], record.levelname, message))
 
 
-Scenario = Callable[[Any], Awaitable[Any]]
+Scenario = Callable[[Any], Coroutine[Any, Any, Any]]
 
 
 def logged(library: Any, level: int, scenario: Scenario) -> dict[str, list[tuple[str, str]]]:

@@ -315,10 +315,10 @@ def test_the_attributes_of_a_server_and_its_connections() -> None:
             await connection.close(3000, "bye")
         server.close()
         await server.wait_closed()
-        observed.append((server.is_serving(), server.connections, server.sockets))
+        observed.append((server.is_serving(), server.connections, list(server.sockets)))
         return observed
 
-    assert same(scenario)[-1] == (False, set(), ())
+    assert same(scenario)[-1] == (False, set(), [])
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ __all__ = ["Connection"]
 _UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
 
 
+def _are_fragments(message: object) -> bool:
+    return isinstance(message, (Iterable, AsyncIterable)) and not isinstance(message, Mapping)
+
+
 async def _each(
     fragments: Iterable[DataLike] | AsyncIterable[DataLike],
 ) -> AsyncIterator[DataLike]:
@@ -297,30 +301,28 @@ class Connection(AsyncConnection, asyncio.BufferedProtocol):
             ValueError: it can't be encoded: lone surrogates, or bytes as text that are not UTF-8.
         """
         if self._sending is None:
-            waiter = self._send_whole(message, text)
-            if waiter is None:
-                return
-            if waiter is not message:
-                await waiter
-                self._check_sent()
+            try:
+                waiter = self._send(message, text)  # type: ignore[arg-type]
+            except TypeError:
+                if not _are_fragments(message):
+                    raise
+            else:
+                if waiter is not None:
+                    await waiter
+                    self._check_sent()
                 return
             self._sending = asyncio.Lock()
         async with self._sending:
-            waiter = self._send_whole(message, text)
-            if waiter is message:
-                fragments: Any = message
-                await self._send_fragments(_each(fragments), text)
+            whole: Any = message
+            try:
+                waiter = self._send(whole, text)
+            except TypeError:
+                if not _are_fragments(message):
+                    raise
             else:
                 await self._sent(waiter)
-
-    def _send_whole(self, message: Any, text: bool | None) -> Any:
-        """Sends a message: what `_send()` returns, or the message itself if it is fragments."""
-        try:
-            return self._send(message, text)
-        except TypeError:
-            if isinstance(message, Mapping) or not isinstance(message, (Iterable, AsyncIterable)):
-                raise
-            return message
+                return
+            await self._send_fragments(_each(whole), text)
 
     async def _send_fragments(self, fragments: AsyncIterator[DataLike], text: bool | None) -> None:
         as_str: bool | None = None  # not known before the first fragment is sent

@@ -58,8 +58,8 @@ class _Tunnel(asyncio.Protocol):
         self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells the type
-        self._transport = transport
+        # Not of the class asyncio.Transport on uvloop.
+        self._transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
         if self.answer.done():
