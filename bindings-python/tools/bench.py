@@ -23,8 +23,7 @@ CLIENT_LOADS = {"256 B": (256, 8000), "8 KiB": (8192, 6000), "100 kB": (100_000,
 CONNECTIONS, IN_FLIGHT, SIZE, PER_CONNECTION = 64, 16, 64, 1600
 
 
-def options(library: str) -> dict[str, Any]:
-    return {} if library == "itoden" else {"compression": None, "ping_interval": None}
+OPTIONS: dict[str, Any] = {"compression": None, "ping_interval": None}
 
 
 def cpu() -> float:
@@ -36,7 +35,7 @@ async def client(library: str, url: str, size: int, count: int) -> None:
     """Prints the microseconds of CPU per round trip."""
     connect = importlib.import_module(f"{library}.asyncio.client").connect
     message = bytes(size)
-    async with connect(url, **options(library)) as websocket:
+    async with connect(url, **OPTIONS) as websocket:
         for warm in (True, False):
             before = cpu()
             for _ in range(count // 10 if warm else count):
@@ -55,7 +54,7 @@ async def server(library: str) -> None:
         async for message in websocket:
             await websocket.send(message)
 
-    async with serve(echo, "127.0.0.1", 0, **options(library)) as running:
+    async with serve(echo, "127.0.0.1", 0, **OPTIONS) as running:
         print(running.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         print(cpu() - before[0])
