@@ -9,7 +9,7 @@ import ssl as ssl_module
 import traceback as traceback_module
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from .. import _native, limits, options
 from ..client import RequestPlan, backoff, process_exception
@@ -170,8 +170,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         )
         _check_ssl(self._plan.parts, kwargs)
         if proxy not in (None, True):
-            given: Any = proxy
-            parse_proxy(given)
+            parse_proxy(cast(str, proxy))
         options.check_callback("process_exception", process_exception, required=True)
         options.check_callback("reconnect_delays", reconnect_delays, required=True)
         options.check_callback("create_connection", create_connection)
