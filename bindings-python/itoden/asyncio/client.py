@@ -201,8 +201,8 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 kwargs.setdefault("ssl_shutdown_timeout", self._close_timeout)
         if unix:
             return (await loop.create_unix_connection(self._make_connection, **kwargs))[1]
-        proxy = None if kwargs.get("sock") is not None else self._proxy
-        name = get_proxy(uri) if proxy is True else cast("str | None", proxy)
+        proxy: Any = None if kwargs.get("sock") is not None else self._proxy
+        name: str | None = get_proxy(uri) if proxy is True else proxy
         if name is not None:
             return await self._open_through(parse_proxy(name), kwargs)
         if kwargs.get("sock") is None:
