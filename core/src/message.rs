@@ -121,8 +121,10 @@ impl Content {
             Self::Text(text, validator) => {
                 let mut part = Vec::new();
                 let room = most.saturating_sub(text.len() + validator.cut_len());
-                deflate.decompress(payload, fin, room, &mut part).map_err(failed)?;
-                self.append(&part)
+                let inflated = deflate.decompress(payload, fin, room, &mut part).map_err(failed);
+                // What came out before an error is checked first, so that the same byte fails the message whatever the chunks.
+                self.append(&part)?;
+                inflated
             }
             Self::Binary(bytes) => deflate.decompress(payload, fin, most, bytes).map_err(failed),
         }
