@@ -6,8 +6,10 @@ mod common;
 use std::sync::Arc;
 
 use common::{FIXED_KEY, tell};
+use itoden_core::deflate::params::accept;
 use itoden_core::deflate::{Compressor, DeflateConfig};
 use itoden_core::frame;
+use itoden_core::handshake::headers::extensions;
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::header::FrameHeader;
 use itoden_core::{Config, Connection, Opcode, Timestamp};
@@ -60,4 +62,13 @@ fn a_text_that_is_no_utf8_before_it_is_too_big_or_no_deflate_stream_fails_for_it
             assert_eq!(told, ["failed invalid_utf8"], "in chunks of {chunk}");
         }
     }
+}
+
+#[test]
+fn an_offer_that_names_the_largest_window_of_the_server_is_answered_with_it() {
+    let header = |value: &str| extensions(&Headers::from_iter([("Sec-WebSocket-Extensions", value)])).unwrap();
+    let offers = header("permessage-deflate; server_max_window_bits=15; client_max_window_bits=15");
+    let (answer, agreed) = accept(&offers, &DeflateConfig::default()).unwrap();
+    assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=15");
+    assert_eq!((agreed.server_max_window_bits, agreed.client_max_window_bits), (15, 15));
 }

@@ -5,6 +5,7 @@ pub mod ends;
 pub mod inflate;
 pub mod memory;
 pub mod pair;
+pub mod peer;
 pub mod recipe;
 pub mod record;
 pub mod stream;
