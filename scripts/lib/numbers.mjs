@@ -15,8 +15,10 @@ const semver = /^\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
 const workspaceVersion = /(\[workspace\.package\][^[]*?^version = ")([^"]+)(")/m;
 /** A dependency on a crate of this tree: `name = { path = "core", version = "0.1.0" }`. */
 const pathDependency = /^([\w-]+)( = \{[^}\n]*\bpath = "[^"]+"[^}\n]*\bversion = ")([^"]+)(")/gm;
-/** A package of Cargo.lock that has no source, so one of this tree. */
-const ownLocked = /(\[\[package\]\]\nname = "([^"]+)"\nversion = ")([^"]+)("\n(?!source = ))/g;
+/** The lock file of the workspace, and that of the fuzz targets, which names the core too. */
+const cargoLocks = ['Cargo.lock', 'core/fuzz/Cargo.lock'];
+/** A package of a Cargo.lock that has no source, so one of this tree; 0.0.0 is cargo's word for one that is never published. */
+const ownLocked = /(\[\[package\]\]\nname = "([^"]+)"\nversion = ")(?!0\.0\.0")([^"]+)("\n(?!source = ))/g;
 
 /** @param {string} root */
 export function repository(root) {
@@ -105,7 +107,9 @@ export function repository(root) {
         .replace(workspaceVersion, (_all, before, _old, after) => before + wanted + after)
         .replace(pathDependency, (_all, name, before, _old, after) => name + before + wanted + after),
     );
-    write('Cargo.lock', text('Cargo.lock').replace(ownLocked, (_all, before, _name, _old, after) => before + wanted + after));
+    for (const path of cargoLocks) {
+      write(path, text(path).replace(ownLocked, (_all, before, _name, _old, after) => before + wanted + after));
+    }
     visitJson((_path, places) => places.forEach(([, , write]) => write(wanted)));
   }
 
@@ -122,7 +126,9 @@ export function repository(root) {
     for (const path of crates()) {
       if (!/^version\.workspace = true$/m.test(text(path))) problems.push(`${path} does not say \`version.workspace = true\`.`);
     }
-    for (const [, , name, value] of text('Cargo.lock').matchAll(ownLocked)) compare('Cargo.lock', name, value);
+    for (const path of cargoLocks) {
+      for (const [, , name, value] of text(path).matchAll(ownLocked)) compare(path, name, value);
+    }
     visitJson((path, places) => places.forEach(([what, value]) => compare(path, what, value)));
     const project = /^\[project\]\n([^]*?)(?=^\[|(?![^]))/m.exec(text('pyproject.toml'))?.[1] ?? '';
     if (!/^dynamic = \[[^\]]*"version"/m.test(project) || /^version\s*=/m.test(project)) {

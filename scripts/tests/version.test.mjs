@@ -56,6 +56,17 @@ name = "itoden-net"
 version = "0.1.0"
 `,
   );
+  put(
+    'core/fuzz/Cargo.lock',
+    `[[package]]
+name = "itoden-core"
+version = "0.1.0"
+
+[[package]]
+name = "itoden-fuzz"
+version = "0.0.0"
+`,
+  );
   put('package.json', { name: 'root', version: '0.1.0', workspaces: ['node', 'examples/chat'] });
   put('node/package.json', { name: 'itoden', version: '0.1.0' });
   put('examples/chat/package.json', chat);
@@ -91,6 +102,7 @@ test('setting a number leaves the numbers of others alone', () => {
   repository(root).set('2.0.0');
   assert.match(get('Cargo.toml'), /bytes = \{ version = "0\.1\.0"/);
   assert.match(get('Cargo.lock'), /name = "bytes"\nversion = "0\.1\.0"/);
+  assert.match(get('core/fuzz/Cargo.lock'), /name = "itoden-fuzz"\nversion = "0\.0\.0"/);
   assert.equal(JSON.parse(get('examples/chat/package.json')).dependencies.other, '^0.1.0');
   assert.equal(JSON.parse(get('package-lock.json')).packages['node_modules/other'].version, '0.1.0');
   assert.match(get('pyproject.toml'), /version = "9"/);
@@ -107,6 +119,7 @@ const differences = [
   ['Cargo.toml', 'path = "core", version = "0.1.0"', 'path = "core", version = "0.0.9"', 'Cargo.toml: dependency itoden-core is 0.0.9, but Cargo.toml says 0.1.0.'],
   ['net/Cargo.toml', 'version.workspace = true', 'version = "0.1.0"', 'net/Cargo.toml does not say `version.workspace = true`.'],
   ['Cargo.lock', /"itoden-net"\nversion = "0.1.0"/, '"itoden-net"\nversion = "0.0.9"', 'Cargo.lock: itoden-net is 0.0.9, but Cargo.toml says 0.1.0.'],
+  ['core/fuzz/Cargo.lock', '"0.1.0"', '"0.0.9"', 'core/fuzz/Cargo.lock: itoden-core is 0.0.9, but Cargo.toml says 0.1.0.'],
   ['package.json', '"version": "0.1.0"', '"version": "0.0.9"', 'package.json: version is 0.0.9, but Cargo.toml says 0.1.0.'],
   ['node/package.json', /,\s*"version": "0.1.0"/, '', 'node/package.json: version is not set, but Cargo.toml says 0.1.0.'],
   ['examples/chat/package.json', '"itoden": "0.1.0"', '"itoden": "*"', 'examples/chat/package.json: dependencies itoden is *, but Cargo.toml says 0.1.0.'],

@@ -39,7 +39,12 @@ struct Message<'a> {
 enum Foreign<'a> {
     Bytes(&'a [u8]),
     /// Compressed with the largest window, whatever was agreed on, and perhaps cut or continued.
-    Compressed { recipe: Recipe<'a>, level: u8, cut: u8, more: &'a [u8] },
+    Compressed {
+        recipe: Recipe<'a>,
+        level: u8,
+        cut: u8,
+        more: &'a [u8],
+    },
 }
 
 impl Foreign<'_> {
@@ -85,7 +90,12 @@ fn direction(deflate: Deflate, from_client: bool) -> Direction {
 }
 
 /// Decompresses one message in chunks of these lengths.
-fn decompress(end: &mut MessageDeflate, payload: &[u8], chunks: &[u8], limit: usize) -> (Vec<u8>, Option<InflateError>) {
+fn decompress(
+    end: &mut MessageDeflate,
+    payload: &[u8],
+    chunks: &[u8],
+    limit: usize,
+) -> (Vec<u8>, Option<InflateError>) {
     let mut out = Vec::new();
     let mut lengths = chunks.iter().map(|&len| usize::from(len) + 1).cycle();
     let mut rest = payload;
@@ -181,6 +191,8 @@ fn any(deflate: Deflate, from_client: bool, limit: usize, messages: &[Foreign<'_
 fuzz_target!(|case: Case<'_>| {
     match case {
         Case::Honest { deflate, client, messages, chunks } => honest(deflate, client, &messages, &chunks),
-        Case::Any { deflate, client, limit, messages, chunks } => any(deflate, client, limit.into(), &messages, &chunks),
+        Case::Any { deflate, client, limit, messages, chunks } => {
+            any(deflate, client, limit.into(), &messages, &chunks)
+        }
     }
 });

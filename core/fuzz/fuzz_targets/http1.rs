@@ -52,7 +52,8 @@ const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBw==";
 
 impl Limits {
     fn get(self) -> HeadLimits {
-        let small = |(size, headers)| HeadLimits { max_head_size: usize::from(size), max_headers: usize::from(headers) };
+        let small =
+            |(size, headers)| HeadLimits { max_head_size: usize::from(size), max_headers: usize::from(headers) };
         self.0.map_or_else(HeadLimits::default, small)
     }
 }
@@ -74,7 +75,10 @@ fn strict(bytes: &[u8]) -> Head {
     let mut fields = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(": ").expect("a field has a name and a value");
-        assert!(name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte)), "{name:?}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte)),
+            "{name:?}"
+        );
         assert!(!name.is_empty() && !value.contains(|c: char| c != '\t' && c.is_ascii_control()), "{name}: {value:?}");
         fields.push((name.to_owned(), value.to_owned()));
     }
@@ -236,11 +240,17 @@ fn both(wishes: &Request<'_>, answer: &Answer<'_>, chunk: u8) {
         .unwrap_or_else(|error| panic!("a request that could be sent is refused: {error}"))
         .expect("the head is whole");
     assert_eq!(used, bytes.len());
-    assert_eq!((&*upgrade.request().target, upgrade.subprotocols()), (wishes.target, &*wishes.subprotocols.iter().map(|name| name.to_string()).collect::<Vec<_>>()));
+    assert_eq!(
+        (&*upgrade.request().target, upgrade.subprotocols()),
+        (wishes.target, &*wishes.subprotocols.iter().map(|name| name.to_string()).collect::<Vec<_>>())
+    );
     let Some(response) = accept(upgrade, answer) else { return };
     let (response, used) = push(&response, chunk, |chunk| handshake.handle_bytes(chunk))
         .unwrap_or_else(|error| panic!("a response that could be sent is refused: {error}"))
-        .map(|(head, used)| { assert_eq!(used, response.len()); (head, used) })
+        .map(|(head, used)| {
+            assert_eq!(used, response.len());
+            (head, used)
+        })
         .expect("the head is whole");
     assert!(used > 0);
     let config = Config { deflate: wishes.deflate.map(Deflate::config), ..Config::default() };

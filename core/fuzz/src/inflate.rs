@@ -82,9 +82,35 @@ const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 
 
 /// The lengths of the symbols 257 to 285, and the distances of 0 to 29: each base with its number of further bits.
 const LENGTHS: [(usize, usize); 29] = [
-    (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0), (10, 0), (11, 1), (13, 1), (15, 1), (17, 1), (19, 2), (23, 2),
-    (27, 2), (31, 2), (35, 3), (43, 3), (51, 3), (59, 3), (67, 4), (83, 4), (99, 4), (115, 4), (131, 5), (163, 5),
-    (195, 5), (227, 5), (258, 0),
+    (3, 0),
+    (4, 0),
+    (5, 0),
+    (6, 0),
+    (7, 0),
+    (8, 0),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (13, 1),
+    (15, 1),
+    (17, 1),
+    (19, 2),
+    (23, 2),
+    (27, 2),
+    (31, 2),
+    (35, 3),
+    (43, 3),
+    (51, 3),
+    (59, 3),
+    (67, 4),
+    (83, 4),
+    (99, 4),
+    (115, 4),
+    (131, 5),
+    (163, 5),
+    (195, 5),
+    (227, 5),
+    (258, 0),
 ];
 
 fn distance(symbol: usize) -> (usize, usize) {
@@ -184,7 +210,7 @@ impl Reader<'_> {
         let mut all = Vec::new();
         while all.len() < literals + distances {
             // zlib reads a set without any code as a length of 0 for each bit.
-            let symbol = if codes.symbols.is_empty() { self.bits(1)? * 0 } else { self.symbol(&codes)? };
+            let symbol = if codes.symbols.is_empty() { self.bits(1).map(|_| 0) } else { self.symbol(&codes) }?;
             let (repeated, times) = match symbol {
                 16 => (*all.last().ok_or(Stop::Invalid)?, 3 + self.bits(2)?),
                 17 => (0, 3 + self.bits(3)?),
@@ -226,29 +252,5 @@ impl Reader<'_> {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Verdict, inflate};
-
-    #[test]
-    fn the_examples_of_rfc_7692_become_what_it_says() {
-        // §7.2.3.1, and the second message of §7.2.3.2 behind it, which refers back to the first.
-        let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0xff, 0xff];
-        let again = [0xf2, 0x00, 0x11, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff];
-        let both = inflate(&[&hello[..], &again].concat(), 10);
-        assert_eq!((both.bytes, both.verdict, both.farthest), (b"HelloHello".to_vec(), Verdict::Valid, 5));
-        // §7.2.3.3 and §7.2.3.4: a block without compression, and one that says it is the last.
-        let stored = [0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00, 0x00, 0x00, 0xff, 0xff];
-        assert_eq!(inflate(&stored, 5).bytes, b"Hello");
-        let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff];
-        assert_eq!(inflate(&last, 5).bytes, b"Hello");
-        // The same reference behind a last block has nothing to refer to.
-        assert_eq!(inflate(&[&last[..], &again].concat(), 10).verdict, Verdict::Invalid);
-        assert_eq!(inflate(&[0x06], 0).verdict, Verdict::Invalid);
-        let short = inflate(&hello, 4);
-        assert_eq!((short.bytes, short.verdict), (b"Hell".to_vec(), Verdict::TooMuch));
     }
 }

@@ -44,18 +44,32 @@ impl Setup {
 /// What one end does, or what is done to it.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Act<'a> {
-    Send { text: bool, shared: bool, recipe: Recipe<'a> },
+    Send {
+        text: bool,
+        shared: bool,
+        recipe: Recipe<'a>,
+    },
     /// The first of up to four fragments.
-    Begin { text: bool, lengths: [u8; 3], recipe: Recipe<'a> },
+    Begin {
+        text: bool,
+        lengths: [u8; 3],
+        recipe: Recipe<'a>,
+    },
     /// The next fragment, if one is left.
     Next,
     Ping(&'a [u8]),
     Pong(&'a [u8]),
-    Close { code: Option<u16>, reason: &'a str },
+    Close {
+        code: Option<u16>,
+        reason: &'a str,
+    },
     /// The transport takes at most so many bytes.
     Write(u16),
     /// At most so many bytes come; the application may pause reading at the first event.
-    Deliver { most: u16, pause: bool },
+    Deliver {
+        most: u16,
+        pause: bool,
+    },
     Pause,
     Resume,
 }
@@ -279,6 +293,10 @@ impl Pair {
             self.ends[1 - who].peer_ended = true;
             return;
         };
+        if pending.is_empty() {
+            // Given up with the connection, if a part of a frame was left.
+            end.unfinished.clear();
+        }
         assert_eq!(end.connection.buffered_amount(), end.count_buffered(&pending));
         let (written, left) = pending.split_at(most.min(pending.len()));
         end.connection.transmitted(written.len());
