@@ -34,7 +34,14 @@ struct Written<'a> {
 
 #[derive(Arbitrary, Debug)]
 enum Param<'a> {
-    Known { which: u8, value: Option<u8>, quoted: bool, space: bool },
+    Known {
+        which: u8,
+        value: Option<u8>,
+        quoted: bool,
+        space: bool,
+    },
+    /// A name with a quoted value.
+    Quoted(u8, &'a str),
     Any(&'a str),
 }
 
@@ -53,6 +60,7 @@ impl Written<'_> {
                         text += &format!("{space}={space}{quote}{}{quote}", value % 18);
                     }
                 }
+                Param::Quoted(which, value) => text += &format!("{}=\"{value}\"", PARAMS[usize::from(which % 4)]),
                 Param::Any(any) => text += any,
             }
         }

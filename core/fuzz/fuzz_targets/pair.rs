@@ -26,7 +26,11 @@ enum Step<'a> {
     /// All that both ends have sent is carried over.
     Settle,
     /// Time passes, in hundredths of a second.
-    Wait(u16),
+    Wait(u8),
+    /// Time passes until a timer is due, or until just before.
+    Sleep {
+        just_before: bool,
+    },
 }
 
 /// Carries all bytes in both directions, and then the ends of the transport.
@@ -35,7 +39,7 @@ fn settle(pair: &mut Pair, chunk: usize) {
     loop {
         let mut carried = false;
         for who in [0, 1] {
-            pair.write(who, usize::MAX);
+            pair.write(who, u8::MAX);
             // In at most about 64 chunks, or long messages would take all the time.
             let chunk = chunk.max(pair.ends[1 - who].incoming.len() / 64);
             while pair.has_news(1 - who) {
@@ -57,6 +61,7 @@ fuzz_target!(|case: Case<'_>| {
             Step::Client(act) => pair.act(0, act),
             Step::Server(act) => pair.act(1, act),
             Step::Settle => settle(&mut pair, chunk),
+            Step::Sleep { just_before } => pair.sleep(*just_before),
             Step::Wait(hundredths) => pair.wait(Duration::from_millis(u64::from(*hundredths) * 10)),
         }
     }

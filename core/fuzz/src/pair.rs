@@ -63,11 +63,11 @@ pub enum Act<'a> {
         code: Option<u16>,
         reason: &'a str,
     },
-    /// The transport takes at most so many bytes.
-    Write(u16),
-    /// At most so many bytes come; the application may pause reading at the first event.
+    /// The transport takes this share of what waits, of 255.
+    Write(u8),
+    /// This share of what is on its way comes, of 255; the application may pause reading at the first event.
     Deliver {
-        most: u16,
+        share: u8,
         pause: bool,
     },
     Pause,
@@ -224,8 +224,11 @@ impl Pair {
                 }
             }
             Act::Close { code, reason } => self.close(who, *code, reason),
-            Act::Write(most) => self.write(who, usize::from(*most)),
-            Act::Deliver { most, pause } => self.deliver(who, usize::from(*most), *pause),
+            Act::Write(share) => self.write(who, *share),
+            Act::Deliver { share, pause } => {
+                let most = (end.incoming.len() * usize::from(*share)).div_ceil(255);
+                self.deliver(who, most, *pause);
+            }
             Act::Pause => end.connection.pause_reading(),
             Act::Resume => {
                 end.last_life = self.now;
@@ -287,7 +290,8 @@ impl Pair {
         self.ends[1 - from].expected.push_back(close);
     }
 
-    pub fn write(&mut self, who: usize, most: usize) {
+    /// The transport takes this share of what waits, of 255, and then perhaps the end of this side.
+    pub fn write(&mut self, who: usize, share: u8) {
         let end = &mut self.ends[who];
         let Some(pending) = end.pending() else {
             self.ends[1 - who].peer_ended = true;
@@ -298,13 +302,14 @@ impl Pair {
             end.unfinished.clear();
         }
         assert_eq!(end.connection.buffered_amount(), end.count_buffered(&pending));
-        let (written, left) = pending.split_at(most.min(pending.len()));
+        let (written, left) = pending.split_at((pending.len() * usize::from(share)).div_ceil(255));
         end.connection.transmitted(written.len());
         end.note_written(written);
         assert_eq!(end.connection.buffered_amount(), end.count_buffered(left));
         self.ends[1 - who].incoming.extend(written);
     }
 
+    /// At most so many bytes come to this end, or the end of the transport.
     pub fn deliver(&mut self, who: usize, most: usize, pause: bool) {
         let end = &mut self.ends[who];
         if end.connection.is_reading_paused() {
@@ -376,6 +381,14 @@ impl Pair {
     fn pinged(&mut self, who: usize, payload: Vec<u8>) {
         if self.ends[who].open && self.ends[who].connection.config().auto_pong {
             self.ends[1 - who].expected.push_back(Told::Pong(payload));
+        }
+    }
+
+    /// Time passes until one of them wishes to be woken, or until just before.
+    pub fn sleep(&mut self, just_before: bool) {
+        let wishes = self.ends.iter().filter_map(|end| end.connection.poll_timeout());
+        if let Some(at) = wishes.min().filter(|&at| at > self.now) {
+            self.wait(at.since(self.now) - Duration::from_micros(just_before.into()));
         }
     }
 

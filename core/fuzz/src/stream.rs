@@ -16,8 +16,8 @@ pub enum Width {
     /// In so many bytes, needed or not.
     Two,
     Eight,
-    /// Not as long as the payload is.
-    Other(u64),
+    /// Not as long as the payload is: this number without its last so many bits.
+    Other(u64, u8),
 }
 
 /// A part of a stream.
@@ -25,12 +25,12 @@ pub enum Width {
 pub enum Part<'a> {
     /// A frame. `first` is its first byte; it is masked as its sender must, unless `strange`.
     Frame { first: u8, width: Width, strange: bool, payload: &'a [u8] },
-    /// A text or binary message in fragments of these lengths.
-    Message { text: bool, compressed: bool, fragments: [u8; 3], payload: Recipe<'a> },
+    /// A text or binary message in fragments of these lengths. `strange` text has any bytes.
+    Message { text: bool, strange: bool, compressed: bool, fragments: [u8; 3], payload: Recipe<'a> },
     /// A ping or a pong.
     Control { pong: bool, payload: &'a [u8] },
-    /// A Close frame with its body.
-    Close(&'a [u8]),
+    /// A Close frame. One code in two is near those that are defined; without one there is only the body.
+    Close { code: Option<u16>, body: &'a [u8] },
     /// Any bytes.
     Bytes(&'a [u8]),
 }
@@ -58,27 +58,31 @@ impl Writer {
                 Part::Frame { first, width, strange, payload } => {
                     self.frame(*first, *width, self.key.is_some() != *strange, payload);
                 }
-                Part::Message { text, compressed, fragments, payload } => {
-                    self.message(*text, *compressed, *fragments, payload);
+                Part::Message { text, strange, compressed, fragments, payload } => {
+                    let made = match *text && !*strange {
+                        true => self.kitchen.make_text(payload, 20_000).into_bytes(),
+                        false => self.kitchen.make(payload, 20_000),
+                    };
+                    self.message(*text, *compressed, *fragments, &made);
                 }
                 Part::Control { pong, payload } => {
                     let payload = &payload[..payload.len().min(125)];
                     self.frame(if *pong { 0x8a } else { 0x89 }, Width::Least, self.key.is_some(), payload);
                 }
-                Part::Close(body) => self.frame(0x88, Width::Least, self.key.is_some(), body),
+                Part::Close { code, body } => {
+                    let code = code.map(|code| if code % 2 == 0 { 995 + code / 2 % 30 } else { code });
+                    let body = [code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()), body.to_vec()].concat();
+                    self.frame(0x88, Width::Least, self.key.is_some(), &body);
+                }
                 Part::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
             }
         }
         self.bytes
     }
 
-    fn message(&mut self, text: bool, compressed: bool, fragments: [u8; 3], payload: &Recipe<'_>) {
-        let made = match text {
-            true => self.kitchen.make_text(payload, 20_000).into_bytes(),
-            false => self.kitchen.make(payload, 20_000),
-        };
+    fn message(&mut self, text: bool, compressed: bool, fragments: [u8; 3], made: &[u8]) {
         let bits = self.bits.filter(|_| compressed);
-        let mut rest = &made[..];
+        let mut rest = made;
         for (index, len) in fragments.into_iter().map(usize::from).chain([usize::MAX]).enumerate() {
             let last = len == usize::MAX;
             let (fragment, tail) = rest.split_at(len.min(rest.len()));
@@ -105,12 +109,12 @@ impl Writer {
     fn frame(&mut self, first: u8, width: Width, masked: bool, payload: &[u8]) {
         let mask_bit = u8::from(masked) << 7;
         let len = match width {
-            Width::Other(len) => len,
+            Width::Other(len, shift) => len >> (shift % 64),
             _ => payload.len() as u64,
         };
         self.bytes.push(first);
         match (width, len) {
-            (Width::Least | Width::Other(_), 0..=125) => self.bytes.push(mask_bit | len as u8),
+            (Width::Least | Width::Other(..), 0..=125) => self.bytes.push(mask_bit | len as u8),
             (Width::Eight, _) | (_, 0x1_0000..) => {
                 self.bytes.push(mask_bit | 127);
                 self.bytes.extend(len.to_be_bytes());
