@@ -17,6 +17,8 @@ struct Case<'a> {
     closes: [bool; 2],
     code: Option<u16>,
     chunk: u16,
+    /// The share of what waits that the transport takes at first, of 255.
+    share: u8,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -34,11 +36,12 @@ enum Step<'a> {
 }
 
 /// Carries all bytes in both directions, and then the ends of the transport.
-fn settle(pair: &mut Pair, chunk: usize) {
+fn settle(pair: &mut Pair, chunk: usize, share: u8) {
     // Each round of one end may make the other say more, though not for ever: a Close frame is answered once.
     loop {
         let mut carried = false;
         for who in [0, 1] {
+            pair.write(who, share);
             pair.write(who, u8::MAX);
             // In at most about 64 chunks, or long messages would take all the time.
             let chunk = chunk.max(pair.ends[1 - who].incoming.len() / 64);
@@ -60,7 +63,7 @@ fuzz_target!(|case: Case<'_>| {
         match step {
             Step::Client(act) => pair.act(0, act),
             Step::Server(act) => pair.act(1, act),
-            Step::Settle => settle(&mut pair, chunk),
+            Step::Settle => settle(&mut pair, chunk, case.share),
             Step::Sleep { just_before } => pair.sleep(*just_before),
             Step::Wait(hundredths) => pair.wait(Duration::from_millis(u64::from(*hundredths) * 10)),
         }
@@ -75,7 +78,7 @@ fuzz_target!(|case: Case<'_>| {
             pair.close(who, case.code, "the end");
         }
     }
-    settle(&mut pair, chunk);
+    settle(&mut pair, chunk, case.share);
     for who in [0, 1] {
         let [end, peer] = [&pair.ends[who], &pair.ends[1 - who]];
         let closed = end.closed.as_ref().expect("both ends are closed in the end");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use itoden_core::header::{FrameHeader, HeaderRules};
 use itoden_core::{
-    CloseCode, Closed, Config, Connection, Failure, Input, Limits, Message, MessageKind, SendError, Timestamp, Transmit,
+    CloseCode, Closed, Config, Connection, Failure, Input, Limits, Message, MessageKind, Opcode, SendError, Timestamp,
+    Transmit,
 };
 
 use crate::ends::{Deflate, open};
@@ -91,6 +92,7 @@ pub struct End {
     eof_told: bool,
     /// What it wrote of a frame whose end is not written yet.
     unfinished: Vec<u8>,
+    close_written: bool,
     last_life: Timestamp,
     close_sent_at: Option<Timestamp>,
     pub closed: Option<Closed>,
@@ -109,6 +111,7 @@ impl End {
             peer_ended: false,
             eof_told: false,
             unfinished: Vec::new(),
+            close_written: false,
             last_life: Timestamp::ZERO,
             close_sent_at: None,
             closed: None,
@@ -154,6 +157,8 @@ impl End {
             if end > self.unfinished.len() {
                 break;
             }
+            assert!(!self.close_written, "nothing is written behind a Close frame");
+            self.close_written = header.opcode == Opcode::Close;
             self.unfinished.drain(..end);
         }
     }

@@ -27,6 +27,8 @@ pub enum Part<'a> {
     Frame { first: u8, width: Width, strange: bool, payload: &'a [u8] },
     /// A text or binary message in fragments of these lengths. `strange` text has any bytes.
     Message { text: bool, strange: bool, compressed: bool, fragments: [u8; 3], payload: Recipe<'a> },
+    /// The beginning of a text or binary frame that declares this number without its last so many bits.
+    Begun { text: bool, declared: u32, shift: u8, payload: &'a [u8] },
     /// A ping or a pong.
     Control { pong: bool, payload: &'a [u8] },
     /// A Close frame. One code in two is near those that are defined; without one there is only the body.
@@ -64,6 +66,10 @@ impl Writer {
                         false => self.kitchen.make(payload, 20_000),
                     };
                     self.message(*text, *compressed, *fragments, &made);
+                }
+                Part::Begun { text, declared, shift, payload } => {
+                    let width = Width::Other(u64::from(*declared >> (shift % 32)), 0);
+                    self.frame(0x82 - u8::from(*text), width, self.key.is_some(), payload);
                 }
                 Part::Control { pong, payload } => {
                     let payload = &payload[..payload.len().min(125)];
