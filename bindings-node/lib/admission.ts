@@ -2,8 +2,9 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { STATUS_CODES } from 'node:http';
-import { wrong } from './options.js';
-import { listHeaders } from './options.js';
+import type { DeflateAgreement } from '../native.js';
+import { Compression } from './deflate.js';
+import { listHeaders, wrong } from './options.js';
 import type { Listener, Transport } from './transport.js';
 import type { WebSocketServer } from './server.js';
 import { peerOf, type WebSocket } from './websocket.js';
@@ -17,10 +18,16 @@ export interface Candidate {
   /** The lines of the response with this subprotocol. */
   preview(subprotocol: string | undefined): string[];
   /** Accepts, or throws if what is to be sent can't be. */
-  accept(subprotocol: string | undefined, rawHeaders: string[]): (listener: Listener) => Transport;
+  accept(subprotocol: string | undefined, rawHeaders: string[]): Accepted;
   refuse(status: number, rawHeaders: string[], body: string): void;
   /** The client is gone, or what the server's owner does can't be: nothing is answered. */
   drop(): void;
+}
+
+export interface Accepted {
+  make: (listener: Listener) => Transport;
+  /** The compression that was agreed on. */
+  deflate: DeflateAgreement | null | undefined;
 }
 
 /** What `verifyClient` is told. */
@@ -30,12 +37,14 @@ export interface VerifyClientInfo {
   req: IncomingMessage;
 }
 
-export type VerifyClient =
-  | ((info: VerifyClientInfo) => boolean)
-  | ((
-      info: VerifyClientInfo,
-      callback: (verified: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
-    ) => void);
+export type VerifyClientSync = (info: VerifyClientInfo) => boolean;
+
+export type VerifyClientAsync = (
+  info: VerifyClientInfo,
+  callback: (verified: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
+) => void;
+
+export type VerifyClient = VerifyClientSync | VerifyClientAsync;
 
 /** Asks the server's hooks; `opened` is called if all agree. */
 export function admit(
@@ -79,19 +88,22 @@ function complete(
 ): void {
   if (!candidate.isAlive()) return candidate.drop();
   if (!server.isRunning) return refuse(candidate, 503);
-  let make: (listener: Listener) => Transport;
+  let accepted: Accepted;
   let subprotocol: string | undefined;
   try {
     subprotocol = chooseSubprotocol(server, candidate);
-    make = candidate.accept(subprotocol, addedHeaders(server, candidate, subprotocol));
+    accepted = candidate.accept(subprotocol, addedHeaders(server, candidate, subprotocol));
   } catch (error) {
     // A hook threw, or gave what can't be sent: whoever called hears it, and the client does not wait for ever.
     refuse(candidate, 500);
     throw error;
   }
-  const websocket = new server.options.WebSocket(null, undefined, server.options);
+  const { options } = server;
+  const websocket = new options.WebSocket(null, undefined, options);
   server.track(websocket);
-  peerOf(websocket).open(make, subprotocol);
+  const peer = peerOf(websocket);
+  peer.defersEvents = options.allowSynchronousEvents === false;
+  peer.open(accepted.make, subprotocol, Compression.of(accepted.deflate, 'server', server.threshold));
   opened(websocket, candidate.request);
 }
 

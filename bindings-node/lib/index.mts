@@ -2,22 +2,39 @@
 
 import WebSocket from './index.js';
 
-const { WebSocketServer, Server, ItodenError, createWebSocketStream } = WebSocket;
+const { WebSocketServer, Server, ItodenError, PerMessageDeflate, createWebSocketStream, extension, subprotocol } = WebSocket;
 type WebSocketServer = WebSocket.WebSocketServer;
 type Server = WebSocket.Server;
 type ItodenError = WebSocket.ItodenError;
+type PerMessageDeflate = WebSocket.PerMessageDeflate;
 
 export type {
+  AddressInfo,
   ClientOptions,
   CloseEvent,
   Data,
   ErrorEvent,
   Event,
+  EventListenerOptions,
+  FinishRequestCallback,
   MessageEvent,
+  PerMessageDeflateOptions,
   RawData,
   SendOptions,
   ServerOptions,
+  VerifyClientCallbackAsync,
+  VerifyClientCallbackSync,
   VerifyClientInfo,
+  WebSocketEventMap,
 } from './index.js';
-export { createWebSocketStream, ItodenError, Server, WebSocket, WebSocketServer };
+export {
+  createWebSocketStream,
+  extension,
+  ItodenError,
+  PerMessageDeflate,
+  Server,
+  subprotocol,
+  WebSocket,
+  WebSocketServer,
+};
 export default WebSocket;

@@ -1,11 +1,16 @@
 // require('itoden'): the class WebSocket, with everything else as its properties, as `ws` does it.
 
 import { ItodenError } from './errors.js';
+import { extension, subprotocol } from './negotiation.js';
+import { PerMessageDeflate } from './per-message-deflate.js';
 import { WebSocketServer as Server } from './server.js';
 import { WebSocket as Base } from './websocket.js';
 import { createWebSocketStream } from './duplex.js';
+import type * as admission from './admission.js';
 import type * as client from './client.js';
+import type * as deflate from './deflate.js';
 import type * as events from './event-target.js';
+import type * as net from 'node:net';
 import type * as server from './server.js';
 import type * as websocket from './websocket.js';
 
@@ -14,7 +19,10 @@ const WebSocket = Object.assign(Base, {
   WebSocketServer: Server,
   Server,
   ItodenError,
+  PerMessageDeflate,
   createWebSocketStream,
+  extension,
+  subprotocol,
 });
 
 type WebSocket = Base;
@@ -26,16 +34,26 @@ declare namespace WebSocket {
   export type WebSocketServer = Server;
   export type Server = server.WebSocketServer;
   export type ItodenError = import('./errors.js').ItodenError;
+  export type PerMessageDeflate = import('./per-message-deflate.js').PerMessageDeflate;
   export type RawData = websocket.RawData;
   export type Data = websocket.Data;
   export type SendOptions = websocket.SendOptions;
   export type ClientOptions = client.ClientOptions;
   export type ServerOptions = server.ServerOptions;
+  export type PerMessageDeflateOptions = deflate.PerMessageDeflateOptions;
   export type VerifyClientInfo = server.VerifyClientInfo;
+  export type VerifyClientCallbackSync = admission.VerifyClientSync;
+  export type VerifyClientCallbackAsync = admission.VerifyClientAsync;
+  export type FinishRequestCallback = NonNullable<client.ClientOptions['finishRequest']>;
+  export type AddressInfo = net.AddressInfo;
   export type Event = events.Event<Base>;
   export type MessageEvent = events.MessageEvent<Base>;
   export type CloseEvent = events.CloseEvent<Base>;
   export type ErrorEvent = events.ErrorEvent<Base>;
+  export type WebSocketEventMap = events.EventMap<Base>;
+  export interface EventListenerOptions {
+    once?: boolean | undefined;
+  }
 }
 
 export = WebSocket;

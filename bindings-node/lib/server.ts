@@ -9,7 +9,8 @@ import type { ConnectionConfig } from '../native.js';
 import type { VerifyClient } from './admission.js';
 import type { Addresses } from './messages.js';
 import { NativeListener } from './native-server.js';
-import { type ConnectionOptions, makeConfig, wholeNumber, wrong } from './options.js';
+import { readDeflate } from './deflate.js';
+import { callable, type ConnectionOptions, flag, makeConfig, wholeNumber, wrong } from './options.js';
 import { handleUpgrade } from './upgrade.js';
 import { WebSocket } from './websocket.js';
 
@@ -56,6 +57,8 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   declare readonly clients: Set<WebSocket>;
   /** @internal */
   readonly config: ConnectionConfig;
+  /** @internal */
+  readonly threshold: number | undefined;
   readonly #listener: NativeListener | undefined;
   #http: HttpServer | HttpsServer | undefined;
   #removeListeners: () => void = () => {};
@@ -72,9 +75,11 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
     }
     checkOptions(options);
-    this.options = { ...options, WebSocket: options.WebSocket ?? WebSocket };
+    this.options = { ...DEFAULTS, ...defined(options), WebSocket: options.WebSocket ?? WebSocket };
+    if (options.perMessageDeflate === true) this.options.perMessageDeflate = {};
     this.config = makeConfig(options);
-    if (options.clientTracking ?? true) this.clients = new Set();
+    this.threshold = readDeflate(options.perMessageDeflate, false)?.threshold;
+    if (this.options.clientTracking) this.clients = new Set();
     if (port != null) {
       const backlog = wholeNumber('backlog', options.backlog, 1, 2 ** 31 - 1);
       if (callback) this.once('listening', callback);
@@ -166,12 +171,33 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   }
 }
 
+/** What `server.options` has where nothing was given. Limits are those of the core. */
+const DEFAULTS = {
+  allowSynchronousEvents: true,
+  autoPong: true,
+  skipUTF8Validation: false,
+  perMessageDeflate: false,
+  handleProtocols: null,
+  clientTracking: true,
+  closeTimeout: 30_000,
+  maxPayload: 100 << 20,
+  verifyClient: null,
+  noServer: false,
+  backlog: null,
+  server: null,
+  host: null,
+  path: null,
+  port: null,
+} satisfies ServerOptions;
+
+function defined(options: ServerOptions): ServerOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
 function checkOptions(options: ServerOptions): void {
-  const functions = ['verifyClient', 'handleProtocols', 'WebSocket'] as const;
-  for (const name of functions) {
-    const value = options[name];
-    if (value != null && typeof value !== 'function') throw wrong(name, value, 'a function');
-  }
+  for (const name of ['verifyClient', 'handleProtocols', 'WebSocket'] as const) callable(name, options[name]);
+  flag('clientTracking', options.clientTracking, true);
+  flag('noServer', options.noServer, false);
   for (const name of ['host', 'path'] as const) {
     const value = options[name];
     if (value != null && typeof value !== 'string') throw wrong(name, value, 'a string');
