@@ -92,7 +92,7 @@ export class EventQueue {
       this.#scheduled = false;
       if (this.paused) return;
       try {
-        this.#waiting.shift()?.();
+        (this.#waiting.shift() ?? this.#takeLast())?.();
       } finally {
         this.#next();
       }
@@ -101,13 +101,16 @@ export class EventQueue {
 
   #next(): void {
     if (this.paused) return;
-    if (this.#waiting.length > 0) return this.#schedule();
+    if (this.#waiting.length > 0 || this.#last) return this.#schedule();
     if (this.#throttled) {
       this.#throttled = false;
       this.#flow(true);
     }
+  }
+
+  #takeLast(): Event | undefined {
     const last = this.#last;
     this.#last = undefined;
-    last?.();
+    return last;
   }
 }

@@ -160,6 +160,7 @@ export class Peer implements Listener {
     if (this.readyState === ReadyState.CLOSED) return;
     this.readyState = ReadyState.CLOSING;
     this.#events.drop();
+    if (this.#outbox) process.nextTick(() => this.#outbox?.giveUp(unread()));
     this.#transport?.terminate();
   }
 
@@ -200,7 +201,7 @@ export class Peer implements Listener {
     this.readyState = ReadyState.CLOSING;
     // Its number may belong to another connection from here on.
     this.#transport = undefined;
-    this.#outbox?.giveUp(new Error('The socket was closed while the blob was being read'));
+    this.#outbox?.giveUp(unread());
     this.#events.end(() => this.#end(end));
   }
 
@@ -226,3 +227,5 @@ export class Peer implements Listener {
     }
   }
 }
+
+const unread = (): Error => new Error('The socket was closed while the blob was being read');
