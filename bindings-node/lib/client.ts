@@ -3,6 +3,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import { native } from './addon.js';
 import { readDeflate } from './deflate.js';
 import { guarded } from './errors.js';
@@ -153,8 +154,12 @@ function checkOptions(options: ClientOptions): void {
 
 function checkSubprotocols(protocols: readonly unknown[]): void {
   if (protocols.length === 0) return;
+  const other = protocols.find((name) => typeof name !== 'string');
+  if (other !== undefined) {
+    throw new SyntaxError(`An invalid or duplicated subprotocol was specified: ${inspect(other)} is not a string`);
+  }
   try {
-    guarded(() => new native.ClientUpgrade('localhost', '/', protocols.map(String), []));
+    guarded(() => new native.ClientUpgrade('localhost', '/', protocols as string[], []));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const { message } = error;

@@ -147,7 +147,8 @@ export function outcome(run) {
   try {
     return { returns: run() };
   } catch (error) {
-    return { throws: error.name };
+    // Errors of the protocol have a class of their own here.
+    return { throws: error.name.replace('ItodenError', 'Error') };
   }
 }
 
