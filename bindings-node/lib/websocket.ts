@@ -60,10 +60,10 @@ type EventMap = events.EventMap<WebSocket>;
 export let peerOf: (websocket: WebSocket) => Peer;
 
 export class WebSocket extends EventEmitter<WebSocketEvents> {
-  static readonly CONNECTING = ReadyState.CONNECTING;
-  static readonly OPEN = ReadyState.OPEN;
-  static readonly CLOSING = ReadyState.CLOSING;
-  static readonly CLOSED = ReadyState.CLOSED;
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
 
   declare readonly CONNECTING: 0;
   declare readonly OPEN: 1;
@@ -265,7 +265,12 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   declare onerror: ((event: EventMap['error']) => void) | null;
 
   static {
-    for (const name of ['binaryType', 'bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url'] as const) {
+    // As in ws and in browsers, where these members are enumerable.
+    const members = [
+      'addEventListener', 'binaryType', 'bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState',
+      'removeEventListener', 'url', 'wasClean',
+    ]; // prettier-ignore
+    for (const name of members) {
       Object.defineProperty(this.prototype, name, { enumerable: true });
     }
     for (const type of ['open', 'message', 'close', 'error']) {

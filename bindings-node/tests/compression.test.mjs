@@ -71,7 +71,8 @@ for (const perMessageDeflate of OPTIONS) {
 parity('who compresses if who wants to', async (stage) => {
   for (const server of [undefined, false, true, {}]) {
     for (const client of [undefined, false, true, {}]) {
-      const pair = await stage.pair({ server: { perMessageDeflate: server }, client: { perMessageDeflate: client } });
+      const option = (value) => (value === undefined ? {} : { perMessageDeflate: value });
+      const pair = await stage.pair({ server: option(server), client: option(client) });
       stage.note(server, client, pair.client.extensions, pair.server.extensions);
     }
   }
