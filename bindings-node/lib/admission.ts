@@ -31,20 +31,21 @@ export interface Accepted {
 }
 
 /** What `verifyClient` is told. */
-export interface VerifyClientInfo {
-  origin: string | undefined;
+export interface VerifyClientInfo<R = IncomingMessage> {
+  /** The Origin header; it is not there unless a browser or a careful client asks. */
+  origin: string;
   secure: boolean;
-  req: IncomingMessage;
+  req: R;
 }
 
-export type VerifyClientSync = (info: VerifyClientInfo) => boolean;
+export type VerifyClientSync<R = IncomingMessage> = (info: VerifyClientInfo<R>) => boolean;
 
-export type VerifyClientAsync = (
-  info: VerifyClientInfo,
+export type VerifyClientAsync<R = IncomingMessage> = (
+  info: VerifyClientInfo<R>,
   callback: (verified: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
 ) => void;
 
-export type VerifyClient = VerifyClientSync | VerifyClientAsync;
+export type VerifyClient<R = IncomingMessage> = VerifyClientSync<R> | VerifyClientAsync<R>;
 
 /** Asks the server's hooks; `opened` is called if all agree. */
 export function admit(
@@ -59,7 +60,7 @@ export function admit(
 
   const socket = request.socket as { encrypted?: boolean; authorized?: boolean };
   const info = {
-    origin: request.headers.origin,
+    origin: request.headers.origin as string,
     secure: Boolean(socket.encrypted || socket.authorized),
     req: request,
   };

@@ -2,7 +2,6 @@
 
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import type { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { native } from './addon.js';
 import { readDeflate } from './deflate.js';
@@ -15,6 +14,7 @@ import type { Trail } from './redirect.js';
 import { dialStream } from './stream-client.js';
 import type { ClientUpgrade, ConnectionConfig } from '../native.js';
 import { isUnix, readUrl, targetOf } from './url.js';
+import type { WebSocket } from './websocket.js';
 
 /** Options of a client. Those of `http.request` and `https.request` are passed on to them. */
 export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, 'headers' | 'timeout'> {
@@ -33,7 +33,7 @@ export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, '
   /** How many redirects to follow. Default 10. */
   maxRedirects?: number | undefined;
   /** Changes the request before it is sent, and then ends it by `request.end()`. */
-  finishRequest?: ((request: ClientRequest, websocket: EventEmitter) => void) | undefined;
+  finishRequest?: ((request: ClientRequest, websocket: WebSocket) => void) | undefined;
   /**
    * Makes the masking key of each frame, by filling the four bytes. Default: random numbers of the system, as RFC 6455
    * §5.3 demands. A few keys are made beforehand, for frames that answer to others.

@@ -1,10 +1,17 @@
 // import { WebSocket, WebSocketServer } from 'itoden'; the default export is WebSocket, as in `ws`.
 
+import type { IncomingMessage } from 'node:http';
 import WebSocket from './index.js';
 
 const { WebSocketServer, Server, ItodenError, PerMessageDeflate, createWebSocketStream, extension, subprotocol } = WebSocket;
-type WebSocketServer = WebSocket.WebSocketServer;
-type Server = WebSocket.Server;
+type WebSocketServer<
+  W extends typeof WebSocket = typeof WebSocket,
+  R extends typeof IncomingMessage = typeof IncomingMessage,
+> = WebSocket.WebSocketServer<W, R>;
+type Server<
+  W extends typeof WebSocket = typeof WebSocket,
+  R extends typeof IncomingMessage = typeof IncomingMessage,
+> = WebSocket.Server<W, R>;
 type ItodenError = WebSocket.ItodenError;
 type PerMessageDeflate = WebSocket.PerMessageDeflate;
 

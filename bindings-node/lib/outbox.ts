@@ -1,7 +1,14 @@
 // Order among what is sent while a Blob is being read: everything behind it waits.
 
-import type { Blob } from 'node:buffer';
 import type { Done } from './transport.js';
+
+/** A Blob, of Node's types or of the browser's. */
+export interface BlobLike {
+  readonly size: number;
+  readonly type: string;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  stream(): unknown;
+}
 
 interface Waiting {
   size: number;
@@ -29,7 +36,7 @@ export class Outbox {
   }
 
   /** A Blob: `send` gets its bytes. `failed` hears if it can't be read; nothing is sent any more then. */
-  read(blob: Blob, done: Done | undefined, send: (bytes: Uint8Array) => void, failed: (error: Error) => void): void {
+  read(blob: BlobLike, done: Done | undefined, send: (bytes: Uint8Array) => void, failed: (error: Error) => void): void {
     if (this.isBusy) return this.wait(blob.size, () => this.read(blob, done, send, failed), done);
     this.size += blob.size;
     const reading = { size: blob.size, run: () => {}, done };
@@ -69,7 +76,7 @@ export class Outbox {
 }
 
 /** Whether this is a Blob, of this realm or another. */
-export function isBlob(value: unknown): value is Blob {
+export function isBlob(value: unknown): value is BlobLike {
   if (typeof value !== 'object' || value === null || !('arrayBuffer' in value) || !('stream' in value)) return false;
   const tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
   return typeof value.arrayBuffer === 'function' && (tag === 'Blob' || tag === 'File');

@@ -6,7 +6,7 @@ import type { Compression } from './deflate.js';
 import { ItodenError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import { join } from './fragments.js';
-import { Outbox } from './outbox.js';
+import { type BlobLike, Outbox } from './outbox.js';
 import type { Closed, Done, Listener, Transport } from './transport.js';
 
 export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -121,7 +121,7 @@ export class Peer implements Listener {
   }
 
   /** As `post`, with the bytes of a Blob. */
-  postBlob(blob: Blob, done: Done | undefined, act: Act): void {
+  postBlob(blob: BlobLike, done: Done | undefined, act: Act): void {
     const transport = this.#writable(() => blob.size, done);
     if (!transport) return;
     this.#outbox ??= new Outbox();

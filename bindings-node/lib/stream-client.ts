@@ -14,6 +14,7 @@ import { follow } from './redirect.js';
 import { StreamTransport } from './stream-transport.js';
 import type { Listener } from './transport.js';
 import { isSecure, isUnix, splitUnixPath, targetOf } from './url.js';
+import type { WebSocket } from './websocket.js';
 
 /** Options of ours, which `http.request` shall not see. */
 const OWN_OPTIONS: readonly string[] = [
@@ -43,7 +44,7 @@ class StreamClient implements Attempt {
       this.#timer = setTimeout(() => this.#fail(new Error('Opening handshake has timed out')), handshakeTimeout);
     }
     if (trail?.changed) peer.emitter.emit('redirect', url.href, this.#request);
-    if (options.finishRequest) options.finishRequest(this.#request, peer.emitter);
+    if (options.finishRequest) options.finishRequest(this.#request, peer.emitter as unknown as WebSocket);
     else this.#request.end();
   }
 

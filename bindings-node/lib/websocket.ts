@@ -1,14 +1,14 @@
 // The class that users know: the API of ws.
 
-import type { Blob } from 'node:buffer';
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { native } from './addon.js';
 import { type ClientOptions, dial } from './client.js';
+import { Emitter } from './emitter.js';
 import { guarded } from './errors.js';
 import * as events from './event-target.js';
 import { wrong } from './options.js';
-import { isBlob } from './outbox.js';
+import { type BlobLike, isBlob } from './outbox.js';
 import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
 import type { Transport } from './transport.js';
 
@@ -24,7 +24,7 @@ export type Data =
   | number
   | ArrayBufferLike
   | NodeJS.ArrayBufferView
-  | Blob
+  | BlobLike
   | readonly number[]
   | { valueOf(): ArrayBufferLike | Uint8Array | readonly number[] | string }
   | { [Symbol.toPrimitive](hint: string): string };
@@ -59,7 +59,7 @@ type EventMap = events.EventMap<WebSocket>;
 /** Gives a server's WebSocket its `Peer`. */
 export let peerOf: (websocket: WebSocket) => Peer;
 
-export class WebSocket extends EventEmitter<WebSocketEvents> {
+export class WebSocket extends Emitter<WebSocketEvents> {
   declare static readonly CONNECTING: 0;
   declare static readonly OPEN: 1;
   declare static readonly CLOSING: 2;
@@ -70,7 +70,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   declare readonly CLOSING: 2;
   declare readonly CLOSED: 3;
 
-  readonly #peer: Peer = new Peer(this as EventEmitter);
+  readonly #peer: Peer = new Peer(this as unknown as EventEmitter);
 
   static {
     peerOf = (websocket) => websocket.#peer;
