@@ -4,12 +4,13 @@ import type { IncomingMessage } from 'node:http';
 import WebSocket from './index.js';
 
 const { WebSocketServer, Server, ItodenError, PerMessageDeflate, createWebSocketStream, extension, subprotocol } = WebSocket;
+type AnyWebSocket = NonNullable<WebSocket.ServerOptions['WebSocket']>;
 type WebSocketServer<
-  W extends typeof WebSocket = typeof WebSocket,
+  W extends AnyWebSocket = AnyWebSocket,
   R extends typeof IncomingMessage = typeof IncomingMessage,
 > = WebSocket.WebSocketServer<W, R>;
 type Server<
-  W extends typeof WebSocket = typeof WebSocket,
+  W extends AnyWebSocket = AnyWebSocket,
   R extends typeof IncomingMessage = typeof IncomingMessage,
 > = WebSocket.Server<W, R>;
 type ItodenError = WebSocket.ItodenError;
