@@ -27,8 +27,12 @@ export class StreamTransport extends Transport {
     if (head.length > 0) socket.unshift(head);
     socket.on('data', (chunk: Buffer) => {
       if (this.#eofTold) return;
-      this.#keys?.refill();
-      border.feed(this.id, chunk);
+      try {
+        this.#keys?.refill();
+      } finally {
+        // A user's function that throws loses nothing that came.
+        border.feed(this.id, chunk);
+      }
     });
     socket.on('end', () => this.#eof());
     socket.on('close', () => this.#eof());
