@@ -10,9 +10,10 @@ use itoden_core::deflate::params::accept;
 use itoden_core::deflate::{Compressor, DeflateConfig};
 use itoden_core::frame;
 use itoden_core::handshake::headers::extensions;
+use itoden_core::handshake::server::{error_response, refuse};
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::header::FrameHeader;
-use itoden_core::{Config, Connection, Opcode, Timestamp};
+use itoden_core::{Config, Connection, HandshakeError, Opcode, Timestamp};
 
 /// A server that has agreed on compression with a client.
 fn server(deflate: DeflateConfig, max_message_size: u64) -> Connection {
@@ -71,4 +72,16 @@ fn an_offer_that_names_the_largest_window_of_the_server_is_answered_with_it() {
     let (answer, agreed) = accept(&offers, &DeflateConfig::default()).unwrap();
     assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=15");
     assert_eq!((agreed.server_max_window_bits, agreed.client_max_window_bits), (15, 15));
+}
+
+#[test]
+fn a_426_says_what_to_upgrade_to_and_that_this_is_for_the_next_hop() {
+    let upgrade = "Connection: close, Upgrade\r\nUpgrade: websocket\r\n";
+    let refused = String::from_utf8(refuse(426, &Headers::new(), "no").unwrap()).unwrap();
+    assert!(refused.contains(upgrade), "{refused}");
+    let error = String::from_utf8(error_response(&HandshakeError::UpgradeRequired)).unwrap();
+    assert!(error.contains(upgrade), "{error}");
+    let other = String::from_utf8(refuse(426, &Headers::from_iter([("Upgrade", "h2c")]), "no").unwrap()).unwrap();
+    assert!(other.contains("Connection: close, Upgrade\r\n") && other.contains("Upgrade: h2c\r\n"), "{other}");
+    assert!(!other.contains("websocket"), "{other}");
 }

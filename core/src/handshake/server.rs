@@ -174,14 +174,21 @@ const FRAMING: &[&str] = &["Connection", "Content-Length", "Transfer-Encoding"];
 /// The bytes of a response that refuses a request; the transport ends after it.
 ///
 /// Connection, Content-Length and Transfer-Encoding are set here, and left out of `headers`; Content-Type is that of
-/// `headers` if it is there, else plain text.
+/// `headers` if it is there, else plain text; a 426 has an Upgrade to websocket unless `headers` names another.
 pub fn refuse(status: u16, headers: &Headers, body: &str) -> Result<Vec<u8>, HandshakeError> {
     headers.check_sendable()?;
     if !(400..=599).contains(&status) && !(300..=399).contains(&status) {
         return Err(HandshakeError::InvalidOption { option: "the status of a refusal", value: status.to_string() });
     }
     let mut response = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).into_bytes();
-    let mut all = Headers::from_iter([("Connection", "close")]);
+    // "The server MUST send an Upgrade header field in a 426 response" (RFC 9110 §15.5.22).
+    let lacks_upgrade = status == 426 && headers.get("Upgrade").is_none();
+    // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110 §7.8).
+    let upgrade = lacks_upgrade || headers.get("Upgrade").is_some();
+    let mut all = Headers::from_iter([("Connection", if upgrade { "close, Upgrade" } else { "close" })]);
+    if lacks_upgrade {
+        all.append("Upgrade", "websocket");
+    }
     if headers.get("Content-Type").is_none() {
         all.append("Content-Type", "text/plain; charset=utf-8");
     }
@@ -199,13 +206,9 @@ pub fn error_response(error: &HandshakeError) -> Vec<u8> {
     let mut headers = Headers::new();
     match error {
         HandshakeError::InvalidMethod { .. } => headers.append("Allow", "GET"),
-        HandshakeError::UpgradeRequired => headers.append("Upgrade", "websocket"),
         // "The server MUST [...] return [...] an HTTP error code (such as 426 Upgrade Required) and a
         // |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of understanding" (§4.4).
-        HandshakeError::UnsupportedVersion { .. } => {
-            headers.append("Upgrade", "websocket");
-            headers.append("Sec-WebSocket-Version", "13");
-        }
+        HandshakeError::UnsupportedVersion { .. } => headers.append("Sec-WebSocket-Version", "13"),
         _ => {}
     }
     let status = error.status().unwrap_or(500);
