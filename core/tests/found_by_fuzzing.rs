@@ -10,8 +10,9 @@ use itoden_core::deflate::{Compressor, DeflateConfig};
 use itoden_core::frame;
 use itoden_core::handshake::Headers;
 use itoden_core::handshake::headers::extensions;
+use itoden_core::handshake::server::{error_response, refuse};
 use itoden_core::header::FrameHeader;
-use itoden_core::{Config, Connection, Opcode, Timestamp};
+use itoden_core::{Config, Connection, HandshakeError, Opcode, Timestamp};
 
 /// A server that has agreed on compression with a client.
 fn server(max_message_size: u64) -> Connection {
@@ -64,4 +65,17 @@ fn an_offer_that_names_the_largest_window_of_the_server_is_answered_with_it() {
     let (answer, agreed) = accept(&offers, &DeflateConfig::default()).unwrap();
     assert_eq!(answer.to_string(), "permessage-deflate; server_max_window_bits=15");
     assert_eq!((agreed.server_max_window_bits, agreed.client_max_window_bits), (15, 15));
+}
+
+#[test]
+fn a_426_says_what_to_upgrade_to_and_that_this_is_for_the_next_hop() {
+    for response in [refuse(426, &Headers::new(), "no").unwrap(), error_response(&HandshakeError::UpgradeRequired)] {
+        let response = String::from_utf8(response).unwrap();
+        let named =
+            response.contains("\r\nConnection: close, Upgrade\r\n") && response.contains("\r\nUpgrade: websocket\r\n");
+        assert!(named, "{response}");
+    }
+    let other = String::from_utf8(refuse(426, &Headers::from_iter([("Upgrade", "h2c")]), "no").unwrap()).unwrap();
+    assert!(other.contains("Connection: close, Upgrade\r\n") && other.contains("Upgrade: h2c\r\n"), "{other}");
+    assert!(!other.contains("websocket"), "{other}");
 }
