@@ -1,6 +1,6 @@
 // What `close` may be given: the same for both interfaces.
 
-import { enforceUnsignedShort, toDictionary, toUSVString } from './webidl.js';
+import { clampToUnsignedShort, toDictionary, toUSVString } from './webidl.js';
 
 /** `WebSocketCloseInfo`. */
 export interface WebSocketCloseInfo {
@@ -26,11 +26,11 @@ export function codeToSend(code: number | null, reason: string): number | null {
   return code === null && reason !== '' ? 1000 : code;
 }
 
-/** Web IDL's conversion to `WebSocketCloseInfo`. */
+/** Web IDL's conversion to `WebSocketCloseInfo`, whose code Chromium has as `[Clamp]`. */
 export function toCloseInfo(value: unknown, what: string): { code: number | null; reason: string } {
   const { closeCode, reason } = toDictionary(value, what);
   return {
-    code: closeCode === undefined ? null : enforceUnsignedShort(closeCode, 'closeCode'),
+    code: closeCode === undefined ? null : clampToUnsignedShort(closeCode),
     reason: reason === undefined ? '' : toUSVString(reason),
   };
 }

@@ -52,7 +52,7 @@ export interface CloseEvent extends Event {
   readonly reason: string;
 }
 
-interface CloseEventConstructor {
+export interface CloseEventConstructor {
   new (type: string, init?: CloseEventInit): CloseEvent;
   readonly prototype: CloseEvent;
 }

@@ -47,6 +47,7 @@ export class Line<T extends object> extends Peer {
   #extensions = '';
   /** The closing handshake is asked for, or the connection given up. */
   #closeAsked = false;
+  #givenUp = false;
   #failed = false;
   #ended = false;
   #alive = true;
@@ -74,9 +75,9 @@ export class Line<T extends object> extends Peer {
     this.#turn = takeTurn(url, node, begin, (error) => this.fail(error));
   }
 
-  /** The connection is closed, or given up. */
-  get over(): boolean {
-    return this.#ended || this.#failed;
+  /** Whoever made it does not want it any more. */
+  get givenUp(): boolean {
+    return this.#givenUp;
   }
 
   /** Payload bytes that are queued and, as of the last task, not written. */
@@ -118,6 +119,7 @@ export class Line<T extends object> extends Peer {
 
   /** Fails the connection, because it is not wanted any more while it is not established for those who use it. */
   giveUp(): void {
+    this.#givenUp = true;
     this.#breakOff(new Error('it was closed before the connection was established'));
   }
 

@@ -2,27 +2,35 @@
 
 import type { Line } from './line.js';
 import { toBytesOrText } from './sendable.js';
+import { toArrayBuffer } from './bytes.js';
 import { deferred } from './deferred.js';
 import { isWebSocketError } from './websocket-error.js';
 
 /** What can be written. */
 export type Chunk = string | ArrayBuffer | NodeJS.ArrayBufferView;
 
+/** Bytes of unread messages that are kept while this end closes; what is more is thrown away. */
+const MOST_LATE = 16 << 20;
+
 export class StreamPair {
-  readonly readable: ReadableStream<string | Uint8Array>;
+  readonly readable: ReadableStream<string | ArrayBuffer>;
   readonly writable: WritableStream<Chunk>;
   readonly #line: Line<object>;
-  #reading!: ReadableStreamDefaultController<string | Uint8Array>;
+  #reading!: ReadableStreamDefaultController<string | ArrayBuffer>;
   #writing!: WritableStreamDefaultController;
   /** Nobody will read any more. */
   #cancelled = false;
+  /** This end has begun the closing handshake. */
+  #closing = false;
+  /** Bytes that came since, and are not read. */
+  #late = 0;
   /** What the writable waits for: a write that can't be done, or the end of the closing handshake. */
   #unsettled: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #closesByWriter = false;
 
   constructor(line: Line<object>) {
     this.#line = line;
-    this.readable = new ReadableStream<string | Uint8Array>({
+    this.readable = new ReadableStream<string | ArrayBuffer>({
       start: (controller) => void (this.#reading = controller),
       pull: () => this.#resume(),
       cancel: (reason) => this.#cancel(reason),
@@ -36,10 +44,23 @@ export class StreamPair {
   }
 
   received(data: Buffer, isBinary: boolean): void {
-    if (this.#cancelled) return;
-    // The memory behind `data` is shared with other messages.
-    this.#reading.enqueue(isBinary ? new Uint8Array(data) : data.toString());
-    if ((this.#reading.desiredSize ?? 0) <= 0 && !this.#line.paused) this.#line.pause();
+    if (this.#cancelled || (this.#closing && !this.#keepLate(data.length))) return;
+    this.#reading.enqueue(isBinary ? toArrayBuffer(data) : data.toString());
+    if ((this.#reading.desiredSize ?? 0) <= 0 && !this.#closing && !this.#line.paused) this.#line.pause();
+  }
+
+  /** Begins the closing handshake. Its end lies behind the messages that nobody reads, so nothing is held back any more. */
+  startClosing(code: number | null, reason: string): void {
+    this.#closing = true;
+    this.#resume();
+    this.#line.startClosing(code, reason);
+  }
+
+  /** What comes while this end closes can be read, as long as it is not too much. */
+  #keepLate(length: number): boolean {
+    if ((this.#reading.desiredSize ?? 0) > 0) this.#late = 0;
+    this.#late += length;
+    return this.#late <= MOST_LATE;
   }
 
   /** The connection has closed cleanly. */
@@ -65,8 +86,6 @@ export class StreamPair {
 
   #cancel(reason: unknown): void {
     this.#cancelled = true;
-    // The answer to the Close frame is to be read, and lies behind what nobody wants.
-    this.#resume();
     this.#closeUsing(reason);
   }
 
@@ -86,13 +105,13 @@ export class StreamPair {
     this.#closesByWriter = true;
     const { promise, resolve, reject } = deferred<void>();
     this.#unsettled = { resolve, reject };
-    this.#line.startClosing(null, '');
+    this.startClosing(null, '');
     return promise;
   }
 
   /** "Close using reason." */
   #closeUsing(reason: unknown): void {
-    if (isWebSocketError(reason)) this.#line.startClosing(reason.closeCode, reason.reason);
-    else this.#line.startClosing(null, '');
+    if (isWebSocketError(reason)) this.startClosing(reason.closeCode, reason.reason);
+    else this.startClosing(null, '');
   }
 }

@@ -21,8 +21,8 @@ export interface WebSocketStreamOptions {
 }
 
 export interface WebSocketOpenInfo {
-  /** The messages that come: strings for text, else Uint8Arrays. While nobody reads, nothing is taken from the network. */
-  readonly readable: ReadableStream<string | Uint8Array>;
+  /** The messages that come: strings for text, else ArrayBuffers. While nobody reads, nothing is taken from the network. */
+  readonly readable: ReadableStream<string | ArrayBuffer>;
   /** Takes the messages to send. A write is done when it is written, so whoever waits for it obeys the server's pace. */
   readonly writable: WritableStream<Chunk>;
   /** The extensions that the server chose, or an empty string. */
@@ -51,10 +51,10 @@ export class WebSocketStream {
    * @throws a `SyntaxError` DOMException for a URL or a subprotocol that is not allowed
    */
   constructor(url: string | URL, options?: WebSocketStreamOptions);
-  constructor(...args: [url: unknown, options?: unknown]) {
-    requireArguments(args.length, 1, 'WebSocketStream constructor');
-    const text = toUSVString(args[0]);
-    const { node, protocols, signal } = toOptions(args[1]);
+  constructor(url: unknown, options: unknown = undefined) {
+    requireArguments(arguments.length, 1, 'WebSocketStream constructor');
+    const text = toUSVString(url);
+    const { node, protocols, signal } = toOptions(options);
     this.#url = toUrlRecord(text);
     checkProtocols(protocols);
     // Who does not look at them is not told of rejections either.
@@ -89,11 +89,11 @@ export class WebSocketStream {
    * @throws an `InvalidAccessError` DOMException for a code that is not allowed, a `SyntaxError` one for too long a reason
    */
   close(closeInfo?: WebSocketCloseInfo): void;
-  close(...args: [closeInfo?: unknown]): void {
+  close(closeInfo: unknown = undefined): void {
     brand(this);
-    const { code, reason } = toCloseInfo(args[0], 'closeInfo');
+    const { code, reason } = toCloseInfo(closeInfo, 'closeInfo');
     checkClose(code, reason);
-    if (this.#streams) this.#line?.startClosing(codeToSend(code, reason), reason);
+    if (this.#streams) this.#streams.startClosing(codeToSend(code, reason), reason);
     else this.#line?.giveUp();
   }
 
@@ -115,7 +115,7 @@ export class WebSocketStream {
     established(stream, protocol, extensions) {
       const line = stream.#line!;
       // It was given up meanwhile.
-      if (line.over) return;
+      if (line.givenUp) return;
       stream.#stopListening();
       const streams = new StreamPair(line);
       stream.#streams = streams;
@@ -134,11 +134,11 @@ export class WebSocketStream {
         stream.#closed.resolve({ closeCode: code, reason });
         return;
       }
-      const never = stream.#streams ? '' : 'before it was open';
-      const error = errorOfEnd(`The WebSocket connection was closed ${never || 'without a closing handshake'}`, code, reason);
+      if (!stream.#streams) stream.#opened.reject(errorOfEnd('The WebSocket connection could not be opened', null, ''));
+      const error = errorOfEnd('The WebSocket connection did not close cleanly', code, reason);
       stream.#streams?.failed(error);
-      // These do nothing where a signal has done it.
-      stream.#rejectBoth(error);
+      // Does nothing where a signal has rejected it.
+      stream.#closed.reject(error);
     },
     drained() {},
   };

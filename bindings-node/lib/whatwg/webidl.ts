@@ -24,15 +24,6 @@ export function clampToUnsignedShort(value: unknown): number {
   return up ? floor + 1 : floor;
 }
 
-/** `[EnforceRange] unsigned short`. `what` names the value in the TypeError. */
-export function enforceUnsignedShort(value: unknown, what: string): number {
-  const number = +(value as number);
-  const integer = Math.trunc(number);
-  // NaN and the infinities are outside of it, too.
-  if (!(integer >= 0 && integer <= 0xffff)) throw new TypeError(`${what} is ${number}; it must be a number from 0 to 65535`);
-  return integer + 0; // not -0
-}
-
 /** A dictionary: an object, or nothing. `what` names the value in the TypeError. */
 export function toDictionary(value: unknown, what: string): Readonly<Record<string, unknown>> {
   if (value === undefined || value === null) return {};

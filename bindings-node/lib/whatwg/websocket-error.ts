@@ -6,7 +6,7 @@ import { defineInterface, illegalInvocation, isObject, toDOMString } from './web
 let brand: (object: WebSocketError) => WebSocketError;
 
 /** One that tells how a connection ended, with a code that the constructor does not let pass. */
-export let errorOfEnd: (message: string, closeCode: number, reason: string) => WebSocketError;
+export let errorOfEnd: (message: string, closeCode: number | null, reason: string) => WebSocketError;
 
 /** Whether it is one, and not something that only inherits from it. */
 export let isWebSocketError: (value: unknown) => value is WebSocketError;
@@ -21,7 +21,7 @@ export class WebSocketError extends DOMException {
    * @throws an `InvalidAccessError` DOMException for another code, a `SyntaxError` one for a longer reason
    */
   constructor(message?: string, init?: WebSocketCloseInfo);
-  constructor(...[message, init]: [message?: unknown, init?: unknown]) {
+  constructor(message: unknown = undefined, init: unknown = undefined) {
     const text = message === undefined ? '' : toDOMString(message);
     const { code, reason } = toCloseInfo(init, 'init');
     checkClose(code, reason);

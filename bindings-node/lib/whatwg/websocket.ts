@@ -6,6 +6,7 @@ import { type Feedback, Line } from './line.js';
 import { Liveness } from './liveness.js';
 import { checkProtocols, toWanted, type WebSocketInit } from './protocols.js';
 import { toSendable } from './sendable.js';
+import { toArrayBuffer } from './bytes.js';
 import { toUrlRecord } from './url.js';
 import {
   clampToUnsignedShort, defineConstants, defineInterface, illegalInvocation, isObject, requireArguments, toDOMString, toUSVString,
@@ -83,10 +84,10 @@ export class WebSocket extends EventTarget {
    * @throws a `SyntaxError` DOMException for a URL or a subprotocol that is not allowed
    */
   constructor(url: string | URL, protocols?: string | Iterable<string> | WebSocketInit);
-  constructor(...args: [url: unknown, protocols?: unknown]) {
-    requireArguments(args.length, 1, 'WebSocket constructor');
-    const text = toUSVString(args[0]);
-    const wanted = toWanted(args[1]);
+  constructor(url: unknown, protocols: unknown = undefined) {
+    requireArguments(arguments.length, 1, 'WebSocket constructor');
+    const text = toUSVString(url);
+    const wanted = toWanted(protocols);
     super();
     this.#url = toUrlRecord(text);
     checkProtocols(wanted.protocols);
@@ -140,7 +141,7 @@ export class WebSocket extends EventTarget {
    * @throws an `InvalidAccessError` DOMException for another code, a `SyntaxError` one for a longer reason
    */
   close(code?: number, reason?: string): void;
-  close(...[code, reason]: [code?: unknown, reason?: unknown]): void {
+  close(code: unknown = undefined, reason: unknown = undefined): void {
     brand(this);
     const clamped = code === undefined ? null : clampToUnsignedShort(code);
     const text = reason === undefined ? '' : toUSVString(reason);
@@ -159,10 +160,10 @@ export class WebSocket extends EventTarget {
    * @throws an `InvalidStateError` DOMException while CONNECTING
    */
   send(data: WebSocketData): void;
-  send(...args: [data: unknown]): void {
+  send(value: unknown): void {
     brand(this);
-    requireArguments(args.length, 1, 'WebSocket.send');
-    const { data, isBinary, size } = toSendable(args[0]);
+    requireArguments(arguments.length, 1, 'WebSocket.send');
+    const { data, isBinary, size } = toSendable(value);
     if (this.#readyState === CONNECTING) {
       throw new DOMException('The WebSocket is still CONNECTING; wait for its open event', 'InvalidStateError');
     }
@@ -212,7 +213,7 @@ export class WebSocket extends EventTarget {
 
   #binary(data: Buffer): Blob | ArrayBuffer {
     if (this.#binaryType === 'blob') return new Blob([data]);
-    return data.buffer.slice(data.byteOffset, data.byteOffset + data.length) as ArrayBuffer;
+    return toArrayBuffer(data);
   }
 
   static {
@@ -222,15 +223,15 @@ export class WebSocket extends EventTarget {
     };
 
     for (const type of ['open', 'message', 'error', 'close']) {
-      Object.defineProperty(this.prototype, `on${type}`, {
-        configurable: true,
-        get(this: WebSocket) {
-          return brand(this).#handlers.get(type);
+      const attribute = {
+        get [`on${type}`](): unknown {
+          return brand(this as never).#handlers.get(type);
         },
-        set(this: WebSocket, value: unknown) {
-          brand(this).#handlers.set(this, type, value);
+        set [`on${type}`](value: unknown) {
+          brand(this as never).#handlers.set(this as never, type, value);
         },
-      });
+      };
+      Object.defineProperties(this.prototype, Object.getOwnPropertyDescriptors(attribute));
     }
 
     const watched = watchListeners(this.prototype, (target, type, count) => {
