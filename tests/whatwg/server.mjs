@@ -121,7 +121,10 @@ const behaviours = {
   /** Reads nothing until it is released. */
   deaf(client) {
     client.socket.pause();
-    waiting.set(client.query.get('name') ?? '', () => answer(client));
+    waiting.set(client.query.get('name') ?? '', () => {
+      answer(client);
+      client.socket.resume();
+    });
   },
 };
 
@@ -159,8 +162,8 @@ const mistakes = {
  * @param {Record<string, string>} [files] what else it serves: paths and the files' names
  */
 export async function startScenarioServer(files = {}) {
-  /** Handshakes that are not answered yet, and the most that there were at a time. */
-  const pending = { now: 0, most: 0 };
+  /** By name: handshakes that are not answered yet, and the most that there were at a time. @type {Map<string, { now: number, most: number }>} */
+  const pendings = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     if (pathname in files) {
@@ -173,15 +176,18 @@ export async function startScenarioServer(files = {}) {
       response.end();
     } else if (pathname.startsWith('/told/')) {
       response.end(told.get(decodeURIComponent(pathname.slice('/told/'.length))) ?? '');
-    } else if (pathname === '/most') {
-      response.end(String(pending.most));
-      pending.most = 0;
+    } else if (pathname.startsWith('/most/')) {
+      response.end(String(pendings.get(decodeURIComponent(pathname.slice('/most/'.length)))?.most));
     } else {
       response.writeHead(404).end();
     }
   });
 
+  /** @type {Set<import('node:stream').Duplex>} */
+  const sockets = new Set();
   server.on('upgrade', (request, socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.on('end', () => socket.end());
     const url = new URL(request.url ?? '/', 'http://localhost');
@@ -207,6 +213,9 @@ export async function startScenarioServer(files = {}) {
     };
     const name = query.get('wait');
     if (name === null) return open();
+    const key = query.get('name') ?? '';
+    const pending = pendings.get(key) ?? { now: 0, most: 0 };
+    pendings.set(key, pending);
     pending.now += 1;
     pending.most = Math.max(pending.most, pending.now);
     let over = false;
@@ -229,6 +238,7 @@ export async function startScenarioServer(files = {}) {
     stop: () => {
       server.close();
       server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

@@ -24,7 +24,7 @@ function outcome(run) {
   }
 }
 
-const isPending = async (promise) => (await Promise.race([promise.then(() => 1, () => 1), new Promise((resolve) => setTimeout(resolve, 50, 'pending'))])) === 'pending';
+const isPending = async (promise) => (await Promise.race([promise.then(() => 1, () => 1), new Promise((resolve) => setTimeout(resolve, 100, 'pending'))])) === 'pending';
 
 const http = (url) => url.replace('ws:', 'http:');
 const ask = async (url, path) => (await fetch(`${http(url)}${path}`)).text();
@@ -317,5 +317,36 @@ export const scenarios = {
     stream.close();
     log.push(await settled(stream.closed));
     return log;
+  },
+
+  'a signal rejects with its reason': async ({ WebSocketStream }, url) => {
+    const controller = new AbortController();
+    const stream = new WebSocketStream(`${url}/echo?wait=${nameOf()}`, { signal: controller.signal });
+    controller.abort('enough');
+    const aborted = new WebSocketStream(`${url}/echo`, { signal: AbortSignal.abort(new RangeError('x')) });
+    return [await settled(stream.opened), await settled(stream.closed), await settled(aborted.opened)];
+  },
+
+  'messages that were not read before the writer was closed can still be read': async ({ WebSocketStream }, url) => {
+    const stream = new WebSocketStream(`${url}/echo`);
+    const { writable, readable } = await stream.opened;
+    const writer = writable.getWriter();
+    void writer.write('first');
+    void writer.write('second');
+    await writer.close();
+    const reader = readable.getReader();
+    return [await settled(reader.read()), await settled(reader.read()), await settled(reader.read())];
+  },
+};
+
+/** Where this package does otherwise than Chromium, and why. */
+export const deviations = {
+  'a signal rejects with its reason': {
+    standard: 'the DOM standard, "reject promise with signal\'s abort reason"; Chromium rejects with an AbortError whatever the reason',
+    expected: [{ rejected: 'enough' }, { rejected: 'enough' }, { rejected: { kind: 'RangeError', name: 'RangeError' } }],
+  },
+  'messages that were not read before the writer was closed can still be read': {
+    standard: 'nothing says that they are lost, as they are in Chromium',
+    expected: [{ fulfilled: { value: 'first', done: false } }, { fulfilled: { value: 'second', done: false } }, { fulfilled: { done: true } }],
   },
 };

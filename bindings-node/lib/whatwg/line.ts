@@ -198,7 +198,6 @@ export class Line<T extends object> extends Peer {
   }
 
   #end(end: Closed): void {
-    this.keepAlive(true);
     this.#ended = true;
     this.readyState = ReadyState.CLOSED;
     this.wasClean = end.wasClean;

@@ -7,7 +7,7 @@ import { checkProtocols, type NodeOptions, toNodeOptions } from './protocols.js'
 import { type Chunk, StreamPair } from './stream-pair.js';
 import { toUrlRecord } from './url.js';
 import {
-  defineInterface, illegalInvocation, isObject, requireArguments, toDictionary, toSequence, toUSVString,
+  defineInterface, forbidCloning, illegalInvocation, isObject, requireArguments, toDictionary, toSequence, toUSVString,
 } from './webidl.js'; // prettier-ignore
 import { errorOfEnd } from './websocket-error.js';
 
@@ -32,7 +32,11 @@ export interface WebSocketOpenInfo {
 }
 
 /** How a connection ended. */
-export type ClosedInfo = Required<WebSocketCloseInfo>;
+export interface ClosedInfo {
+  /** The code that the server sent; 1005 if it sent none. */
+  readonly closeCode: number;
+  readonly reason: string;
+}
 
 let brand: (object: WebSocketStream) => WebSocketStream;
 
@@ -55,6 +59,7 @@ export class WebSocketStream {
     requireArguments(arguments.length, 1, 'WebSocketStream constructor');
     const text = toUSVString(url);
     const { node, protocols, signal } = toOptions(options);
+    forbidCloning(this);
     this.#url = toUrlRecord(text);
     checkProtocols(protocols);
     // Who does not look at them is not told of rejections either.

@@ -1,6 +1,8 @@
 // Conversions of Web IDL (webidl.spec.whatwg.org), as far as these interfaces need them. The number in brackets is that of
 // the arguments that were given.
 
+import * as worker from 'node:worker_threads';
+
 /** `USVString`: lone surrogates become U+FFFD. Throws a TypeError for a symbol, as `String()` would not. */
 export function toUSVString(value: unknown): string {
   const text = toDOMString(value);
@@ -55,6 +57,16 @@ export function requireArguments(given: number, wanted: number, what: string): v
 /** For a method or an attribute that was reached through an object of another kind. */
 export function illegalInvocation(name: string): TypeError {
   return new TypeError(`Illegal invocation: this is not a ${name}`);
+}
+
+const { markAsUncloneable } = worker as { markAsUncloneable?: (object: object) => void };
+
+/**
+ * Lets structured cloning throw for an object, as it does for platform objects that are not serializable. Node before 22.10
+ * can't be told, and clones it into an empty object, as it does with its own.
+ */
+export function forbidCloning(object: object): void {
+  markAsUncloneable?.(object);
 }
 
 /** Operations and attributes are enumerable, unlike those of a class; `Symbol.toStringTag` is the name. */

@@ -9,7 +9,7 @@ import { toSendable } from './sendable.js';
 import { toArrayBuffer } from './bytes.js';
 import { toUrlRecord } from './url.js';
 import {
-  clampToUnsignedShort, defineConstants, defineInterface, illegalInvocation, isObject, requireArguments, toDOMString, toUSVString,
+  clampToUnsignedShort, defineConstants, defineInterface, forbidCloning, illegalInvocation, isObject, requireArguments, toDOMString, toUSVString,
 } from './webidl.js'; // prettier-ignore
 
 export type BinaryType = 'blob' | 'arraybuffer';
@@ -89,6 +89,7 @@ export class WebSocket extends EventTarget {
     const text = toUSVString(url);
     const wanted = toWanted(protocols);
     super();
+    forbidCloning(this);
     this.#url = toUrlRecord(text);
     checkProtocols(wanted.protocols);
     this.#line = new Line<WebSocket>(this, WebSocket.#feedback, this.#url, wanted);
