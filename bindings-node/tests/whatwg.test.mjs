@@ -182,20 +182,23 @@ plain('two names of one host wait for each other, whichever the interface', asyn
   const first = new WebSocket(`ws://a.test:${state.port}/`, { node });
   const second = new WebSocketStream(`ws://b.test:${state.port}/`, { node });
   const third = new WebSocket(`ws://127.0.0.1:${state.port}/`);
+  const fourth = new WebSocket(`ws://[::ffff:127.0.0.1]:${state.port}/`);
   const order = [];
   const done = Promise.all([
     next(first, 'open').then(() => order.push('first')),
     second.opened.then(() => order.push('second')),
     next(third, 'open').then(() => order.push('third')),
+    next(fourth, 'open').then(() => order.push('fourth')),
   ]);
   const answering = setInterval(() => answers.shift()?.(), 5);
   await done;
   clearInterval(answering);
   assert.equal(state.most, 1);
-  assert.equal(order.length, 3);
+  assert.equal(order.length, 4);
   first.close();
   second.close();
   third.close();
+  fourth.close();
 });
 
 plain('connections to different ports do not wait for each other', async (t) => {

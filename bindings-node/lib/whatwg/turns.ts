@@ -63,13 +63,22 @@ const queues = new Map<string, Set<Turn>>();
 
 const first = (queue: Set<Turn>): Turn => queue.values().next().value!;
 
+/** An IPv4 address that is written as an IPv6 one is the same host: `::ffff:7f00:1` is 127.0.0.1. */
+function withoutMapping(address: string): string {
+  const mapped = /^::ffff:(?:([0-9a-f]{1,4}):([0-9a-f]{1,4})|([0-9.]+))$/i.exec(address);
+  if (!mapped) return address;
+  if (mapped[3]) return mapped[3];
+  const [high, low] = [parseInt(mapped[1]!, 16), parseInt(mapped[2]!, 16)];
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+}
+
 /** Takes a turn. `fail` hears that the host has no address. */
 export function takeTurn(url: URL, options: NodeOptions, begin: () => void, fail: (error: Error) => void): Turn {
   const turn = new Turn(begin);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = portOf(url);
   if (isIP(host) || options.agent || options.createConnection || options.socketPath) {
-    turn.wait([`${host} ${port}`]);
+    turn.wait([`${withoutMapping(host)} ${port}`]);
     return turn;
   }
   const lookup = options.lookup ?? dns.lookup;
@@ -77,7 +86,7 @@ export function takeTurn(url: URL, options: NodeOptions, begin: () => void, fail
     if (turn.over) return;
     if (error) return fail(error);
     const addresses = typeof found === 'string' ? [found] : found.map(({ address }) => address);
-    turn.wait(addresses.map((address) => `${address} ${port}`));
+    turn.wait(addresses.map((address) => `${withoutMapping(address)} ${port}`));
   };
   lookup(host, { all: true }, heard);
   return turn;
