@@ -78,8 +78,14 @@ const USUAL: Readonly<Record<string, unknown>> = { followRedirects: false, proto
 const VERSIONS: readonly unknown[] = [8, 13];
 const MAX_REDIRECTS = 10;
 
-/** Checks what is asked for, at once, and begins to connect on the next tick. */
-export function dial(peer: Peer, address: string | URL, protocols: string[], options: ClientOptions): void {
+/** Checks what is asked for, at once, and begins to connect on the next tick, or when `schedule` says so. */
+export function dial(
+  peer: Peer,
+  address: string | URL,
+  protocols: string[],
+  options: ClientOptions,
+  schedule: (begin: () => void) => void = process.nextTick,
+): void {
   const url = readUrl(address);
   peer.url = url.href;
   checkOptions(options);
@@ -98,7 +104,7 @@ export function dial(peer: Peer, address: string | URL, protocols: string[], opt
 
   let given = false;
   peer.attempt = { abort: () => (given = true) };
-  process.nextTick(() => {
+  schedule(() => {
     if (given) return;
     // By now the caller has said which events he wants to hear.
     const useNative = options.transport === 'native' || (!obstacle && prefersNative(options, peer));

@@ -72,6 +72,12 @@ export class StreamTransport extends Transport {
     border.order(this.id, OrderKind.Terminate);
   }
 
+  override keepAlive(yes: boolean): void {
+    const socket = this.#socket as Partial<Socket>;
+    if (yes) socket.ref?.();
+    else socket.unref?.();
+  }
+
   override record(kind: RecordKind, value: number, payload: Buffer): void {
     switch (kind) {
       case RecordKind.Write:

@@ -60,6 +60,9 @@ export abstract class Transport implements Sink {
   abstract resume(): void;
   abstract terminate(): void;
 
+  /** Whether the process stays alive for it, as it does unless this says no. */
+  keepAlive(_yes: boolean): void {}
+
   send({ data, isBinary, fin, compress }: Outgoing, done?: Done): void {
     let bits = (isBinary ? OrderKind.Binary : OrderKind.Text) | this.#confirm(done);
     if (compress === false) bits |= OrderFlag.Uncompressed;
