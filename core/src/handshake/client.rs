@@ -125,6 +125,8 @@ impl ClientHandshake {
         if headers.single("Sec-WebSocket-Accept")?.map(trim) != Some(self.accept.as_str()) {
             return Err(HandshakeError::AcceptMismatch);
         }
+        // "the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response" (§11.3.2).
+        headers.single("Sec-WebSocket-Extensions")?;
         let deflate = self.check_extensions(&extensions(headers)?)?;
         let subprotocol = headers.single("Sec-WebSocket-Protocol")?;
         if let Some(name) = subprotocol
