@@ -116,6 +116,10 @@ impl ClientHandshake {
         if response.status != 101 {
             return Err(HandshakeError::UnexpectedStatus { status: response.status });
         }
+        // "HTTP/1.0 did not define any 1xx status codes" (RFC 9110 §15.2).
+        if response.minor_version < 1 {
+            return Err(HandshakeError::InvalidHttpVersion { minor: response.minor_version });
+        }
         let upgrade = headers.single("Upgrade")?;
         if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
             || !headers.has_token("Connection", "Upgrade")

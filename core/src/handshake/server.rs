@@ -74,6 +74,9 @@ impl Upgrade {
         if key.len() != 24 || STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
             return Err(HandshakeError::InvalidHeader { name: "Sec-WebSocket-Key", value: excerpt(key) });
         }
+        // "the user agent MUST NOT include more than one Origin header field in any HTTP request" (RFC 6454 §7.3): of two,
+        // one who checks could see the one and one who logs the other.
+        headers.single("Origin")?;
         let no_body = headers.single("Content-Length")?.is_none_or(|length| length == "0");
         if !no_body || headers.get("Transfer-Encoding").is_some() {
             return Err(HandshakeError::UnexpectedBody);
@@ -216,15 +219,19 @@ fn required<'a>(headers: &'a Headers, name: &'static str) -> Result<&'a str, Han
     headers.single(name)?.ok_or(HandshakeError::MissingHeader { name })
 }
 
-/// "/resource name/" or an absolute http(s) URI (§4.2.1, item 1), without a fragment (§3).
+/// "/resource name/" or an absolute http(s) URI (§4.2.1, item 1), without a fragment (§3). A URI is ASCII (RFC 3986 §2).
 fn is_target(target: &str) -> bool {
-    let path = match target.split_once("://") {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return false;
+    }
+    match target.split_once("://") {
+        // "A recipient that processes such a URI reference MUST reject it as invalid" if its host is empty (RFC 9110
+        // §4.2.1).
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
-            return !rest.is_empty() && !rest.contains('#');
+            !rest.is_empty() && !rest.starts_with(['/', '?', ':'])
         }
-        _ => target,
-    };
-    path.starts_with('/') && !path.contains('#')
+        _ => target.starts_with('/'),
+    }
 }
 
 /// The reason phrases of RFC 9110 for statuses that refuse a handshake.

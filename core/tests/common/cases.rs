@@ -32,7 +32,7 @@ pub fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
 #[serde(untagged)]
 pub enum Written {
     Plain(String),
-    Repeated { repeat: String, times: usize },
+    Repeated { repeat: Box<Self>, times: usize },
     Parts(Vec<Self>),
 }
 
@@ -50,7 +50,7 @@ impl Written {
     fn expand(&self, read: &impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
         match self {
             Self::Plain(text) => read(text),
-            Self::Repeated { repeat, times } => read(repeat).repeat(*times),
+            Self::Repeated { repeat, times } => repeat.expand(read).repeat(*times),
             Self::Parts(parts) => parts.iter().flat_map(|part| part.expand(read)).collect(),
         }
     }
