@@ -12,7 +12,9 @@ use crate::heap::measure;
 
 /// Twice as much may cost a twentieth more than that: buffers grow by doubling, and numbers get longer.
 fn at_most_doubles(what: &str, once: usize, twice: usize) {
-    assert!(twice * 10 <= once * 21, "{what}: {once} for the input, {twice} for twice as much");
+    // The little by which any two runs may differ, as where memory is aligned in another way.
+    const NOISE: usize = 500;
+    assert!(twice * 10 <= once * 21 + NOISE, "{what}: {once} for the input, {twice} for twice as much");
 }
 
 /// Runs `work` on what `make` makes of some units and of twice as many: few for the steps, many for the heap.
@@ -29,8 +31,10 @@ fn is_linear<T>(few: usize, make: impl Fn(usize) -> T, work: impl Fn(T)) {
             crate::steps::count(|| work(input)) as usize
         };
         // What the first unit costs is not counted: it has all that is done once, and would hide what grows.
+        steps(1);
         let first = steps(1);
-        at_most_doubles("machine steps", steps(1 + few) - first, steps(1 + 2 * few) - first);
+        let more = |units| steps(1 + units).saturating_sub(first);
+        at_most_doubles("machine steps", more(few), more(2 * few));
     }
 }
 
@@ -40,7 +44,7 @@ const LIMITS: HeadLimits = HeadLimits { max_head_size: 1 << 20, max_headers: 2 }
 #[test]
 fn a_request_that_comes_byte_by_byte_is_read_in_linear_time() {
     let make = |bytes| format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(bytes)).into_bytes();
-    is_linear(24, make, |head| {
+    is_linear(14, make, |head| {
         let mut reader = HeadReader::new(LIMITS);
         assert!(head.chunks(1).any(|byte| reader.push(byte).unwrap().is_some()));
         assert_eq!(reader.request().unwrap().headers.len(), 1);
@@ -50,7 +54,7 @@ fn a_request_that_comes_byte_by_byte_is_read_in_linear_time() {
 #[test]
 fn a_response_that_comes_byte_by_byte_is_read_in_linear_time() {
     let make = |bytes| format!("HTTP/1.1 101 OK\r\nX: {}\r\n\r\n", "a".repeat(bytes)).into_bytes();
-    is_linear(16, make, |head| {
+    is_linear(10, make, |head| {
         let mut reader = HeadReader::new(LIMITS);
         assert!(head.chunks(1).any(|byte| reader.push(byte).unwrap().is_some()));
         assert_eq!(reader.response().unwrap().headers.len(), 1);
@@ -59,16 +63,16 @@ fn a_response_that_comes_byte_by_byte_is_read_in_linear_time() {
 
 #[test]
 fn a_subprotocol_with_spaces_in_it_is_refused_in_linear_time() {
-    // An error shows the first 80 characters; what it takes to show them is no part of the growth.
-    let make = |spaces| Headers::from_iter([("Sec-WebSocket-Protocol", format!("b{}x", " ".repeat(80 + spaces)))]);
-    is_linear(100, make, |headers| assert!(subprotocols(&headers).is_err()));
+    // An error shows the first 80 characters: what it takes to show them is no part of the growth.
+    let make = |spaces| Headers::from_iter([("Sec-WebSocket-Protocol", format!("b{}x", " ".repeat(5000 + spaces)))]);
+    is_linear(20_000, make, |headers| assert!(subprotocols(&headers).is_err()));
 }
 
 #[test]
 fn an_extension_with_an_open_quote_is_refused_in_linear_time() {
     let make =
         |pairs| Headers::from_iter([("Sec-WebSocket-Extensions", format!("x; y=\"{}", "\\c".repeat(40 + pairs)))]);
-    is_linear(40, make, |headers| assert!(extensions(&headers).is_err()));
+    is_linear(24, make, |headers| assert!(extensions(&headers).is_err()));
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn many_offers_are_read_in_linear_time() {
     let make = |count| {
         Headers::from_iter([("Sec-WebSocket-Protocol", list(count)), ("Sec-WebSocket-Extensions", list(count))])
     };
-    is_linear(8, make, |headers| {
+    is_linear(6, make, |headers| {
         assert_eq!(subprotocols(&headers).unwrap().len(), extensions(&headers).unwrap().len());
     });
 }
