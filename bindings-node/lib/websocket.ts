@@ -166,14 +166,17 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   }
 
   /** Begins the closing handshake, with a code and a reason of at most 123 bytes of UTF-8. */
-  close(code?: number, reason: string | Buffer = ''): void {
+  close(code?: number, reason: string | Uint8Array = ''): void {
     const { readyState } = this;
     if (readyState === ReadyState.CONNECTING) return this.#giveUp();
     if (readyState !== ReadyState.OPEN) return;
     if (code !== undefined && !(Number.isInteger(code) && code >= 0 && code <= 0xffff)) {
       throw wrong('The close code', code, 'an integer such as 1000, or left out');
     }
-    const text = reason.toString();
+    if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+      throw wrong('The close reason', reason, 'a string or a Buffer');
+    }
+    const text = typeof reason === 'string' ? reason : Buffer.from(reason).toString();
     guarded(() => native.checkClose(code, text));
     this.#peer.close(code, text);
   }

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
-use crate::common::cases::{Case, Handshake};
-use crate::vectors::{
-    CONNECTION_MEMORY, HANDSHAKE_MEMORY, Row, Test, bound, connection_memory, handshake_memory, rows,
-};
+use crate::common::cases::{Case, Handshake, Row, Test};
+use crate::vectors::{CONNECTION_MEMORY, HANDSHAKE_MEMORY, bound, connection_memory, handshake_memory, rows};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const MARK: &str = "<!-- What follows is written by the tests of itoden-core. -->\n";
@@ -26,8 +24,7 @@ fn status(error: &str) -> u16 {
 }
 
 fn connection_line(case: &Case) -> Line {
-    let failed = case.events.iter().find(|event| event["type"] == "failed");
-    let (outcome, code) = match failed.map(|event| event["error"].as_str().unwrap()) {
+    let (outcome, code) = match case.error() {
         Some(error) => (format!("`{error}`"), status(error).to_string()),
         None => {
             let mut kinds: Vec<_> = case.events.iter().map(|event| event["type"].as_str().unwrap()).collect();

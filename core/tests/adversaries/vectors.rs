@@ -2,47 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::common::FixedKey;
+use crate::common::cases::{Case, Handshake, NONCE, Row, read};
+use crate::heap::{Heap, measure};
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::{Input, Timestamp, Transmit};
-use serde::Deserialize;
-
-use crate::common::FixedKey;
-use crate::common::cases::{Case, Handshake, NONCE, read};
-use crate::heap::{Heap, measure};
-
-/// One row of the table: what happened somewhere, and what is done about it here.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Row {
-    pub(crate) row: String,
-    #[serde(rename = "where")]
-    pub(crate) happened: String,
-    #[serde(default)]
-    pub(crate) handshakes: Vec<Handshake>,
-    #[serde(default)]
-    pub(crate) connections: Vec<Case>,
-    #[serde(default)]
-    pub(crate) tests: Vec<Test>,
-    #[serde(default)]
-    pub(crate) elsewhere: Vec<Elsewhere>,
-}
-
-/// What bytes alone can't say: a test by its name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Test {
-    pub(crate) file: String,
-    pub(crate) name: String,
-    pub(crate) outcome: String,
-}
-
-/// What has no place here yet.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Elsewhere {
-    pub(crate) what: String,
-    pub(crate) belongs: String,
-}
 
 pub(crate) fn rows() -> Vec<Row> {
     read("adversaries")
@@ -166,8 +130,7 @@ fn no_misdeed_makes_a_handshake_hold_more_than_its_limits_allow() {
 fn what_a_case_closes_with_is_what_the_table_of_errors_says() {
     let status = |name: &str| itoden_core::error::table().find(|row| row.name == name).unwrap().status;
     for case in rows().iter().flat_map(|row| &row.connections) {
-        let failed = case.events.iter().find(|event| event["type"] == "failed");
-        if let Some(error) = failed.map(|event| event["error"].as_str().unwrap()) {
+        if let Some(error) = case.error() {
             assert_eq!(case.sent["close"], status(error), "{}", case.name);
         }
     }

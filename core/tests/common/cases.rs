@@ -1,5 +1,6 @@
 //! The cases of `core/vectors`: how they are written, and how the core runs them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
@@ -21,7 +22,9 @@ const SHORT: usize = 10_000;
 
 /// The whole of one file.
 pub fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
-    let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    // Above the crate where others than the core run the cases.
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("vectors"));
+    let path = folders.find(|folder| folder.is_dir()).unwrap().join(format!("{name}.json"));
     let cases: Vec<T> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(!cases.is_empty());
     cases
@@ -87,16 +90,26 @@ pub struct Limits {
 }
 
 impl Case {
-    pub fn connection(&self) -> Connection {
+    /// The limits that the case wants.
+    pub fn config(&self) -> Config {
         let mut config = Config::default();
         let limits = &mut config.limits;
         limits.max_message_size = self.limits.max_message_size.unwrap_or(limits.max_message_size);
         limits.max_frame_size = self.limits.max_frame_size.unwrap_or(limits.max_frame_size);
         limits.max_fragments = self.limits.max_fragments.unwrap_or(limits.max_fragments);
+        config
+    }
+
+    pub fn connection(&self) -> Connection {
         match &self.extensions {
-            None => connection(&self.role, config),
-            Some(agreed) => super::deflating(&self.role, agreed, config),
+            None => connection(&self.role, self.config()),
+            Some(agreed) => super::deflating(&self.role, agreed, self.config()),
         }
+    }
+
+    /// The name of the error that the case fails with.
+    pub fn error(&self) -> Option<&str> {
+        self.events.iter().find(|event| event["type"] == "failed").map(|event| event["error"].as_str().unwrap())
     }
 
     /// What the peer sends, chunk by chunk.
@@ -285,4 +298,38 @@ impl Handshake {
         }
         panic!("{}: the response is incomplete", self.name)
     }
+}
+
+/// One row of the table: what happened somewhere, and what is done about it here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    pub row: String,
+    #[serde(rename = "where")]
+    pub happened: String,
+    #[serde(default)]
+    pub handshakes: Vec<Handshake>,
+    #[serde(default)]
+    pub connections: Vec<Case>,
+    #[serde(default)]
+    pub tests: Vec<Test>,
+    #[serde(default)]
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// What bytes alone can't say: a test by its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    pub file: String,
+    pub name: String,
+    pub outcome: String,
+}
+
+/// What has no place here yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elsewhere {
+    pub what: String,
+    pub belongs: String,
 }
