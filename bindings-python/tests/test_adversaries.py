@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness import asynchronous, raw_server
-from itoden import InvalidStatus, connect
+from itoden import InvalidStatus, InvalidURI, connect
 
 
-@pytest.mark.parametrize("path", ["/a\r\nX-Injected: b", "/a%0d%0aX-Injected: b", "/?a\nX-Injected: b"])
 @asynchronous
-async def test_a_line_break_in_a_uri_puts_no_line_into_the_request(path: str) -> None:
+async def test_a_line_break_in_a_uri_puts_no_line_into_the_request() -> None:
     requests: list[bytes] = []
 
     def answer(request: bytes) -> bytes:
@@ -18,9 +17,13 @@ async def test_a_line_break_in_a_uri_puts_no_line_into_the_request(path: str) ->
         return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
     async with raw_server(answer) as (port, _):
-        with pytest.raises((InvalidStatus, ValueError)):
-            await connect(f"ws://127.0.0.1:{port}{path}")
-    assert not any(b"\nx-injected" in request.lower() for request in requests)
+        for path in ["/a\r\nX-Injected: b", "/?a\nX-Injected:b", "/\r", "/\0"]:
+            with pytest.raises(InvalidURI):
+                await connect(f"ws://127.0.0.1:{port}{path}")
+        assert requests == []
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://127.0.0.1:{port}/a%0d%0aX-Injected:b")
+    assert requests[0].startswith(b"GET /a%0d%0aX-Injected:b HTTP/1.1\r\n")
 
 
 @asynchronous
