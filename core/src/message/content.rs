@@ -48,7 +48,9 @@ impl Content {
         match self {
             Self::Text(text, validator) => {
                 let have = (text.len() + validator.cut_len()) as u64;
-                text.reserve_exact(room(text.len(), text.capacity(), &piece));
+                if deflate.is_none() {
+                    text.reserve_exact(room(text.len(), text.capacity(), &piece));
+                }
                 let (bytes, result) = inflated(piece.payload, last, have, limit, deflate);
                 check(validator, &bytes, last && result.is_ok(), |part| text.push_str(part))?;
                 result?;
@@ -83,15 +85,15 @@ impl Content {
     }
 }
 
-/// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come. So
-/// the buffer grows as it would by doubling, never by what a peer declares, and ends where the frame does.
+/// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come, and
+/// no less than doubles the buffer. So it grows by what comes, never by what a peer declares, and ends where the frame does.
 fn room(len: usize, capacity: usize, piece: &Piece<'_>) -> usize {
     let come = len + piece.payload.len();
     if come <= capacity {
         return 0;
     }
     let missing = piece.header.payload_len - piece.offset - piece.payload.len() as u64;
-    piece.payload.len() + missing.min(come as u64) as usize
+    (piece.payload.len() + missing.min(come as u64) as usize).max(len)
 }
 
 /// Text must be UTF-8 as far as it came, and end with a whole character.
