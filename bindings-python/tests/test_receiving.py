@@ -126,8 +126,7 @@ async def send_until_held_back(peer_socket: socket.socket, message: bytes) -> in
     sent = stalled = 0
     while stalled < 50:
         try:
-            # The kernel may have taken a part of a message; the rest of it comes next.
-            sent += peer_socket.send(message[sent % len(message) :])
+            sent += peer_socket.send(message)
             stalled = 0
         except BlockingIOError:
             stalled += 1
