@@ -23,7 +23,7 @@ export const quickRuns = {
   http1: 200_000,
   extensions: 150_000,
   deflate: 4_000,
-  differential: 12_000,
+  differential: 30_000,
 };
 
 export const targets = Object.keys(quickRuns);
