@@ -380,10 +380,7 @@ async fn answer_once(listener: TcpListener, answer: String) -> String {
 async fn a_url_with_a_line_break_puts_nothing_into_the_request() {
     for path in ["a\r\nX-Injected: b", "?a\nX-Injected: b"] {
         let refused = connect(&format!("ws://127.0.0.1:9/{path}"), ConnectOptions::default()).await;
-        assert!(
-            matches!(refused, Err(ConnectError::Handshake(HandshakeError::InvalidUri { .. }, None))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(ConnectError::InvalidUrl(_))), "{refused:?}");
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/a%0d%0aX-Injected:%20b", listener.local_addr().unwrap());
