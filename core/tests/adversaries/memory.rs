@@ -14,10 +14,12 @@ fn empty_frame(first: u8, role: &str) -> Vec<u8> {
     if role == "server" { [&[first, 0x80], &FIXED_KEY[..]].concat() } else { vec![first, 0] }
 }
 
+type Command = fn(&mut Connection) -> Result<(), SendError>;
+
 #[test]
 fn what_waits_for_a_peer_that_does_not_read_is_bounded() {
     const LIMIT: u64 = 64 << 10;
-    let commands: [fn(&mut Connection) -> Result<(), SendError>; 4] = [
+    let commands: [Command; 4] = [
         |connection| connection.send(Message::binary(&[0; 1000])),
         |connection| connection.send(Message::text("")),
         |connection| connection.ping(&[0; 125]),
