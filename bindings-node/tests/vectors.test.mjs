@@ -34,20 +34,12 @@ const cases = {
   deflate: read('deflate'),
 };
 
-/** What the file `deflate` and some cases of others need, and this package does not negotiate yet. */
+/**
+ * What the file `deflate` and some cases of others need. The sessions of this file begin on an open connection, where nothing was
+ * negotiated: these cases are the core's; `compression.test.mjs` shows that this package negotiates and compresses.
+ */
 const COMPRESSED = ({ extensions, role }) => extensions !== undefined || role === undefined;
 
-plain('compression is not negotiated, so the vectors that need it are left to the core', async (t) => {
-  const { wss, port, url } = await startServer(t, 'native');
-  const offers = { headers: '' };
-  wss.on('connection', (ws, request) => (offers.headers = request.headers));
-  const ws = new WebSocket(url);
-  await once(ws, 'open');
-  ws.terminate();
-  assert.equal(offers.headers['sec-websocket-extensions'], undefined, 'a client offers it: run those vectors');
-  const { head } = await rawClient(t, port, ['Sec-WebSocket-Extensions: permessage-deflate']);
-  assert.doesNotMatch(head, /permessage-deflate/, 'a server takes it: run those vectors');
-});
 const KEY = unhex('37fa213d');
 const stable = (error) => error.rule;
 
