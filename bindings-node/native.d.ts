@@ -11,8 +11,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** A client's handshake that Node's `http` carries. */
 export declare class ClientUpgrade {
-  /** Makes the request. `nonce` is drawn at random where it is not given. */
-  constructor(host: string, target: string, subprotocols: Array<string>, rawHeaders: Array<string>, nonce?: Uint8Array | undefined | null)
+  /**
+   * Makes the request. `nonce` is drawn at random where it is not given; `config` says which compression is offered, and
+   * must be that of the connection.
+   */
+  constructor(host: string, target: string, subprotocols: Array<string>, rawHeaders: Array<string>, nonce?: Uint8Array | undefined | null, config?: ConnectionConfig | undefined | null)
   /** The fields of the request's head. */
   get rawHeaders(): Array<string>
 }
@@ -21,6 +24,24 @@ export declare class ClientUpgrade {
 export declare class ConnectionConfig {
   /** Reads the options. */
   constructor(options: ConnectionOptions)
+}
+
+/** Both streams of permessage-deflate, and what was agreed on for them. */
+export declare class DeflateCodec {
+  /** A server's end: chooses among the offers of a Sec-WebSocket-Extensions header. `null`: none of them can be met. */
+  static accept(header: string, options: DeflateOptions): DeflateCodec | null
+  /** A client's end: checks the answer to its offer. `null`: it is not one that the offer allows. */
+  static confirm(header: string, options: DeflateOptions): DeflateCodec | null
+  /** What a client offers. */
+  static offer(options: DeflateOptions): Extension | null
+  /** The server's answer. */
+  answer(): Extension | null
+  /** What was agreed on. */
+  get agreed(): DeflateAgreement
+  /** The next part of a message, compressed. */
+  compress(part: Uint8Array, fin: boolean): Buffer
+  /** The next part of a message, decompressed: at most `limit` bytes. */
+  decompress(part: Uint8Array, fin: boolean, limit: number): Buffer
 }
 
 /** All connections and listeners of one JavaScript environment, by number. */
@@ -57,15 +78,23 @@ export declare class Hub {
   /** Stops to listen; a record tells when the port is free. */
   stopListening(id: number): void
   /** The lines of the response to a request that waits, with this subprotocol. */
-  preview(id: number, subprotocol?: string | undefined | null): Array<string>
-  /** Accepts a request that waits. */
-  accept(id: number, subprotocol: string | undefined | null, rawHeaders: Array<string>, config: ConnectionConfig): void
+  preview(id: number, subprotocol: string | undefined | null, config: ConnectionConfig): Array<string>
+  /** Accepts a request that waits: the compression that is agreed on. */
+  accept(id: number, subprotocol: string | undefined | null, rawHeaders: Array<string>, config: ConnectionConfig): DeflateAgreement | null
   /** Refuses a request that waits. */
   refuse(id: number, status: number, rawHeaders: Array<string>, body: string): void
   /** Accepts a request that Node's `http` has parsed. */
   acceptStream(request: UpgradeRequest, subprotocol: string | undefined | null, rawHeaders: Array<string>, config: ConnectionConfig): OpenedStream
-  /** Checks a response that Node's `http` has parsed, and opens the connection. */
-  openStream(request: ClientUpgrade, status: number, minorVersion: number, rawHeaders: Array<string>, config: ConnectionConfig): OpenedStream
+  /**
+   * Checks a response that Node's `http` has parsed, and opens the connection. Its masking keys are those of
+   * `supplyKeys` if `supplied`.
+   */
+  openStream(request: ClientUpgrade, status: number, minorVersion: number, rawHeaders: Array<string>, config: ConnectionConfig, supplied?: boolean | undefined | null): OpenedStream
+  /**
+   * Gives a connection masking keys of four bytes each, for its next frames; how many are there now. A frame for which
+   * there is none has a random one.
+   */
+  supplyKeys(id: number, keys: Uint8Array): number
   /**
    * One end of a connection without a handshake. A client masks with the four bytes of `masking_key`; the other end is
    * the server.
@@ -82,7 +111,7 @@ export declare class UpgradeRequest {
   /** The subprotocols that the client offers. */
   get subprotocols(): Array<string>
   /** The lines of the response with this subprotocol. */
-  preview(subprotocol?: string | undefined | null): Array<string>
+  preview(subprotocol: string | undefined | null, config: ConnectionConfig): Array<string>
 }
 
 /** Throws if a Close frame can't have this code and reason. */
@@ -103,6 +132,52 @@ export interface ConnectionOptions {
   closeTimeout: number
   /** Whether pings are answered. */
   autoPong: boolean
+  /** Most pongs that may wait to be written; beyond it only the newest ping is answered. */
+  maxPendingPongs?: number
+  /** How to compress; left out: not at all. */
+  deflate?: DeflateOptions
+}
+
+/** What both ends have agreed on. */
+export interface DeflateAgreement {
+  /** The server starts each message anew. */
+  serverNoContextTakeover: boolean
+  /** The client starts each message anew. */
+  clientNoContextTakeover: boolean
+  /** Bits of the server's window. */
+  serverMaxWindowBits: number
+  /** Bits of the client's window. */
+  clientMaxWindowBits: number
+}
+
+/** What this end wants; lib/options.ts has read and checked it. What is left out is as in the core. */
+export interface DeflateOptions {
+  /** The server starts each message anew. */
+  serverNoContextTakeover: boolean
+  /** The client starts each message anew. */
+  clientNoContextTakeover: boolean
+  /** Bits of the server's window, 8 to 15. */
+  serverMaxWindowBits?: number
+  /** Bits of the client's window, 8 to 15. */
+  clientMaxWindowBits?: number
+  /** How hard to compress, 0 to 9. */
+  level?: number
+}
+
+/** One extension, offered or chosen. */
+export interface Extension {
+  /** Its name. */
+  name: string
+  /** Its parameters, in order. */
+  params: Array<ExtensionParam>
+}
+
+/** One parameter of an extension. */
+export interface ExtensionParam {
+  /** Its name. */
+  name: string
+  /** Its value, if it has one. */
+  value?: string
 }
 
 /** Where a listener listens. */
@@ -125,6 +200,8 @@ export interface OpenedStream {
   subprotocol?: string
   /** What the server is to write before anything else. */
   response?: Buffer
+  /** The compression that was agreed on. */
+  deflate?: DeflateAgreement
 }
 
 /** Bits of the second number, beside the kind. */
@@ -135,6 +212,8 @@ export declare const enum OrderFlag {
   Fin = 512,
   /** Tell by `RecordKind.Written` when it is written. */
   Confirm = 1024,
+  /** The message, or the one that begins with this fragment, is not to be compressed. */
+  Uncompressed = 2048,
   /** The Close frame has a code. */
   Code = 4096,
 }
@@ -159,6 +238,26 @@ export declare const enum OrderKind {
   Terminate = 7,
   /** The connection is closed and JavaScript has forgotten it: its number may be used again. */
   Release = 8,
+  /** Tell the messages that begin from now on in parts: `RecordKind.Part`. */
+  InParts = 9,
+  /** Tell them whole again. */
+  Whole = 10,
+}
+
+/** The extensions of a Sec-WebSocket-Extensions header. */
+export declare function parseExtensions(header: string): Array<Extension>
+
+/** The subprotocols of a Sec-WebSocket-Protocol header. */
+export declare function parseSubprotocols(header: string): Array<string>
+
+/** What a `RecordKind.Part` is: bits of the second number. */
+export declare const enum Part {
+  /** Of a binary message. */
+  Binary = 65536,
+  /** A fragment ends with it. */
+  EndsFragment = 131072,
+  /** The message ends with it. */
+  Last = 262144,
 }
 
 /** What a record tells: the low eight bits of its second number. Its payload is in brackets. */
@@ -197,6 +296,8 @@ export declare const enum RecordKind {
   RequestFailed = 15,
   /** A listener has ended: its port is free again. */
   ListenerClosed = 16,
+  /** A part of a message came, after `OrderKind.InParts`; the second number has flags of `Part` [its bytes]. */
+  Part = 17,
 }
 
 /** The bytes that refuse a request; the stream is to end behind them. */

@@ -10,6 +10,7 @@ await runMain(async () => {
   await setUp(['python']);
   await run('cargo', ['fmt', '--all']);
   await run('cargo', ['fmt', '--manifest-path', benchManifest]);
+  await run('cargo', ['fmt', '--manifest-path', 'core/fuzz/Cargo.toml']);
   await run(venvPython, ['-m', 'ruff', 'check', '--fix', '.'], { env: venvEnvironment });
   await run(venvPython, ['-m', 'ruff', 'format', '.'], { env: venvEnvironment });
 });

@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, runMain } from './lib/failure.mjs';
+import { cargo as fuzzCargo } from './lib/fuzz.mjs';
 import { generate, snapshot, staleFiles } from './lib/generated.mjs';
 import { repository } from './lib/numbers.mjs';
 import { benchManifest, kept, root, venvPython, workspaces } from './lib/paths.mjs';
@@ -45,6 +46,12 @@ function checkDocs() {
   return run('cargo', args, { env: { RUSTDOCFLAGS: '-D warnings' } });
 }
 
+/** With the flags that the targets are run with, so that libFuzzer is not built a second time. */
+function checkFuzz() {
+  const { args, env } = fuzzCargo('clippy', '--bins', '--', '-D', 'warnings');
+  return run('cargo', args, { env });
+}
+
 /** What uses the Python package: examples, and the programs that tests across rooms run. */
 function pythonPrograms() {
   return ['examples', 'tests']
@@ -69,6 +76,8 @@ const lints = [
   program('clippy without compression', 'cargo', 'clippy', '--locked', '-p', 'itoden-core', '--no-default-features', '--', '-D', 'warnings'),
   program('rustfmt of the benchmark', 'cargo', 'fmt', '--manifest-path', benchManifest, '--check'),
   program('clippy of the benchmark', 'cargo', 'clippy', ...benchWorkspace, '--all-targets', '--', '-D', 'warnings'),
+  program('rustfmt of the fuzz targets', 'cargo', 'fmt', '--manifest-path', 'core/fuzz/Cargo.toml', '--check'),
+  { name: 'clippy of the fuzz targets', check: checkFuzz },
   { name: 'docs of the crates', check: checkDocs },
   { name: 'walls between the crates', check: checkWalls },
   { name: 'scripts parse', check: checkScriptsParse },

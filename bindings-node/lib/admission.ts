@@ -2,8 +2,9 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { STATUS_CODES } from 'node:http';
-import { wrong } from './options.js';
-import { listHeaders } from './options.js';
+import type { DeflateAgreement } from '../native.js';
+import { Compression } from './deflate.js';
+import { listHeaders, wrong } from './options.js';
 import type { Listener, Transport } from './transport.js';
 import type { WebSocketServer } from './server.js';
 import { peerOf, type WebSocket } from './websocket.js';
@@ -17,25 +18,34 @@ export interface Candidate {
   /** The lines of the response with this subprotocol. */
   preview(subprotocol: string | undefined): string[];
   /** Accepts, or throws if what is to be sent can't be. */
-  accept(subprotocol: string | undefined, rawHeaders: string[]): (listener: Listener) => Transport;
+  accept(subprotocol: string | undefined, rawHeaders: string[]): Accepted;
   refuse(status: number, rawHeaders: string[], body: string): void;
   /** The client is gone, or what the server's owner does can't be: nothing is answered. */
   drop(): void;
 }
 
-/** What `verifyClient` is told. */
-export interface VerifyClientInfo {
-  origin: string | undefined;
-  secure: boolean;
-  req: IncomingMessage;
+export interface Accepted {
+  make: (listener: Listener) => Transport;
+  /** The compression that was agreed on. */
+  deflate: DeflateAgreement | null | undefined;
 }
 
-export type VerifyClient =
-  | ((info: VerifyClientInfo) => boolean)
-  | ((
-      info: VerifyClientInfo,
-      callback: (verified: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
-    ) => void);
+/** What `verifyClient` is told. */
+export interface VerifyClientInfo<R = IncomingMessage> {
+  /** The Origin header; it is not there unless a browser or a careful client asks. */
+  origin: string;
+  secure: boolean;
+  req: R;
+}
+
+export type VerifyClientSync<R = IncomingMessage> = (info: VerifyClientInfo<R>) => boolean;
+
+export type VerifyClientAsync<R = IncomingMessage> = (
+  info: VerifyClientInfo<R>,
+  callback: (verified: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void,
+) => void;
+
+export type VerifyClient<R = IncomingMessage> = VerifyClientSync<R> | VerifyClientAsync<R>;
 
 /** Asks the server's hooks; `opened` is called if all agree. */
 export function admit(
@@ -50,7 +60,7 @@ export function admit(
 
   const socket = request.socket as { encrypted?: boolean; authorized?: boolean };
   const info = {
-    origin: request.headers.origin,
+    origin: request.headers.origin as string,
     secure: Boolean(socket.encrypted || socket.authorized),
     req: request,
   };
@@ -79,19 +89,22 @@ function complete(
 ): void {
   if (!candidate.isAlive()) return candidate.drop();
   if (!server.isRunning) return refuse(candidate, 503);
-  let make: (listener: Listener) => Transport;
+  let accepted: Accepted;
   let subprotocol: string | undefined;
   try {
     subprotocol = chooseSubprotocol(server, candidate);
-    make = candidate.accept(subprotocol, addedHeaders(server, candidate, subprotocol));
+    accepted = candidate.accept(subprotocol, addedHeaders(server, candidate, subprotocol));
   } catch (error) {
     // A hook threw, or gave what can't be sent: whoever called hears it, and the client does not wait for ever.
     refuse(candidate, 500);
     throw error;
   }
-  const websocket = new server.options.WebSocket(null, undefined, server.options);
+  const { options } = server;
+  const websocket = new options.WebSocket(null, undefined, options);
   server.track(websocket);
-  peerOf(websocket).open(make, subprotocol);
+  const peer = peerOf(websocket);
+  peer.defersEvents = options.allowSynchronousEvents === false;
+  peer.open(accepted.make, subprotocol, Compression.of(accepted.deflate, 'server', server.threshold));
   opened(websocket, candidate.request);
 }
 

@@ -16,7 +16,7 @@ import { rethrow } from './errors.js';
 /** Who hears the records of a connection or a listener. */
 export interface Sink {
   message(data: Buffer, isBinary: boolean): void;
-  /** Any other record. `value` is its number, or the close code. */
+  /** Any other record. `value` is its number, the close code, or what a part is. */
   record(kind: RecordKind, value: number, payload: Buffer): void;
 }
 
@@ -67,7 +67,7 @@ class Border {
     this.#sinks[id] = sink;
   }
 
-  /** Its last record was told: the number may be used again. */
+  /** Its last record was told, or nobody wants any: the number may be used again. */
   release(id: number): void {
     this.#sinks[id] = undefined;
     this.order(id, OrderKind.Release);
@@ -285,7 +285,8 @@ class Border {
       const { listener } = JSON.parse(payload.toString()) as { listener: number };
       this.#sinks[listener]?.record(kind, id, payload);
     } else {
-      this.#sinks[id]?.record(kind, kind === RecordKind.CloseReceived ? bits >>> 16 : value, payload);
+      const coded = kind === RecordKind.CloseReceived || kind === RecordKind.Part;
+      this.#sinks[id]?.record(kind, coded ? bits >>> 16 : value, payload);
     }
   }
 }

@@ -2,14 +2,19 @@
 
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import type { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import { native } from './addon.js';
+import { readDeflate } from './deflate.js';
 import { guarded } from './errors.js';
+import type { GenerateMask } from './masking.js';
 import { dialNative } from './native-client.js';
-import { type ConnectionOptions, listHeaders, makeConfig, wholeNumber, wrong } from './options.js';
+import { callable, type ConnectionOptions, flag, listHeaders, makeConfig, wholeNumber, wrong } from './options.js';
 import type { Peer } from './peer.js';
+import type { Trail } from './redirect.js';
 import { dialStream } from './stream-client.js';
 import type { ClientUpgrade, ConnectionConfig } from '../native.js';
+import { isUnix, readUrl, targetOf } from './url.js';
+import type { WebSocket } from './websocket.js';
 
 /** Options of a client. Those of `http.request` and `https.request` are passed on to them. */
 export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, 'headers' | 'timeout'> {
@@ -17,14 +22,23 @@ export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, '
   headers?: Readonly<Record<string, string | number | readonly string[] | undefined>> | undefined;
   /** The Origin header. */
   origin?: string | undefined;
-  /** The version of the protocol: 13. */
+  /** The version of the protocol that is asked for: 13, or 8 for servers from before RFC 6455. Default 13. */
   protocolVersion?: number | undefined;
   /** The subprotocols, where they are not given as an argument. */
   protocols?: string | string[] | undefined;
-  /** Milliseconds that connecting and the opening handshake may take together. Default: no limit. */
+  /** Milliseconds that connecting and the opening handshake may take together; anew after a redirect. Default: no limit. */
   handshakeTimeout?: number | undefined;
+  /** Whether to go where the server redirects to. Default `false`: a redirect is an error. */
+  followRedirects?: boolean | undefined;
+  /** How many redirects to follow. Default 10. */
+  maxRedirects?: number | undefined;
   /** Changes the request before it is sent, and then ends it by `request.end()`. */
-  finishRequest?: ((request: ClientRequest, websocket: EventEmitter) => void) | undefined;
+  finishRequest?: ((request: ClientRequest, websocket: WebSocket) => void) | undefined;
+  /**
+   * Makes the masking key of each frame, by filling the four bytes. Default: random numbers of the system, as RFC 6455
+   * §5.3 demands. A few keys are made beforehand, for frames that answer to others.
+   */
+  generateMask?: GenerateMask | undefined;
   /**
    * `native`: the addon connects; only for `ws:` URLs. `stream`: Node's `http` or `https` connects. Default `auto`: native
    * where that can do all that is asked for.
@@ -43,99 +57,115 @@ export interface Dial {
   config: ConnectionConfig;
   handshakeTimeout: number | undefined;
   options: ClientOptions;
+  /** The threshold of compression. */
+  threshold?: number | undefined;
+  /** How redirects brought it here, if they may. */
+  trail?: Trail | undefined;
   /** The response upgrades the connection, which is not open yet. */
   upgraded(response: IncomingMessage): void;
 }
 
 /** Options that the native driver obeys, or that mean nothing to either. All others are for Node's `http`. */
 const NATIVE_OPTIONS: readonly string[] = [
-  'headers', 'origin', 'protocolVersion', 'protocols', 'handshakeTimeout', 'transport',
-  'maxPayload', 'maxFragments', 'closeTimeout', 'autoPong',
-  'perMessageDeflate', 'allowSynchronousEvents', 'skipUTF8Validation', 'followRedirects', 'maxRedirects',
-  'maxBufferedChunks', 'maxPendingAutoPongs',
+  'headers', 'origin', 'protocols', 'handshakeTimeout', 'transport',
+  'maxPayload', 'maxFragments', 'closeTimeout', 'autoPong', 'maxPendingAutoPongs',
+  'perMessageDeflate', 'allowSynchronousEvents', 'skipUTF8Validation', 'maxBufferedChunks', 'maxRedirects',
 ]; // prettier-ignore
 
-/** Options of ws that would change what happens, and are not there. */
-const MISSING_OPTIONS: readonly string[] = ['followRedirects', 'generateMask'];
+/** Options that keep the native driver away only with a value other than this. */
+const USUAL: Readonly<Record<string, unknown>> = { followRedirects: false, protocolVersion: 13 };
 
-/** Checks what is asked for, at once, and begins to connect on the next tick. */
-export function dial(peer: Peer, address: string | URL, protocols: string[], options: ClientOptions): void {
+const VERSIONS: readonly unknown[] = [8, 13];
+const MAX_REDIRECTS = 10;
+
+/** Checks what is asked for, at once, and begins to connect on the next tick, or when `schedule` says so. */
+export function dial(
+  peer: Peer,
+  address: string | URL,
+  protocols: string[],
+  options: ClientOptions,
+  schedule: (begin: () => void) => void = process.nextTick,
+): void {
   const url = readUrl(address);
   peer.url = url.href;
   checkOptions(options);
-  const config = makeConfig(options);
-  const handshakeTimeout = wholeNumber('handshakeTimeout', options.handshakeTimeout);
+  peer.defersEvents = options.allowSynchronousEvents === false;
   checkSubprotocols(protocols);
-  const { host, rawHeaders } = readHeaders(url, options);
-  const target = targetOf(url);
-  const upgrade = guarded(() => new native.ClientUpgrade(host ?? url.host, target, protocols, rawHeaders));
-
-  const obstacle = nativeObstacle(options, url, host !== undefined);
+  const dialed = makeDial(peer, url, protocols, options, {
+    config: makeConfig(options, true),
+    handshakeTimeout: wholeNumber('handshakeTimeout', options.handshakeTimeout),
+    threshold: readDeflate(options.perMessageDeflate, true)?.threshold,
+    trail: options.followRedirects ? { first: url, count: 0, most: mostRedirects(options), changed: false } : undefined,
+  });
+  const obstacle = nativeObstacle(options, url);
   if (options.transport === 'native' && obstacle) {
     throw new TypeError(`transport 'native' can't be used with ${obstacle}; use 'auto' or 'stream'`);
   }
 
   let given = false;
   peer.attempt = { abort: () => (given = true) };
-  process.nextTick(() => {
+  schedule(() => {
     if (given) return;
     // By now the caller has said which events he wants to hear.
     const useNative = options.transport === 'native' || (!obstacle && prefersNative(options, peer));
-    const upgraded = (response: IncomingMessage): void => void peer.emitter.emit('upgrade', response);
-    const dialed = { peer, url, subprotocols: protocols, rawHeaders, upgrade, config, handshakeTimeout, options, upgraded };
-    peer.attempt = useNative ? dialNative(dialed) : dialStream(dialed);
+    if (useNative) peer.attempt = dialNative(dialed);
+    else dialStream(dialed);
   });
 }
 
-function readUrl(address: string | URL): URL {
-  let url: URL;
-  try {
-    url = new URL(address);
-  } catch {
-    throw new SyntaxError(`Invalid URL: ${address}`);
-  }
-  if (url.protocol === 'http:') url.protocol = 'ws:';
-  if (url.protocol === 'https:') url.protocol = 'wss:';
-  if (!['ws:', 'wss:', 'ws+unix:'].includes(url.protocol)) {
-    const allowed = 'ws:, wss:, ws+unix:, http: and https: can be used';
-    throw new SyntaxError(`The URL ${url.href} has the scheme ${url.protocol} ${allowed}`);
-  }
-  if (url.protocol === 'ws+unix:' && !url.pathname) throw new SyntaxError(`The URL ${url.href} has no path of a socket`);
-  // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used" (RFC 6455 §3).
-  if (url.href.includes('#')) throw new SyntaxError(`The URL ${url.href} contains a fragment identifier`);
-  return url;
+/** What stays the same where a redirect leads to. */
+type Constant = Pick<Dial, 'config' | 'handshakeTimeout' | 'threshold' | 'trail'>;
+
+/** Makes the request to a URL, with the options as they are for it. */
+export function makeDial(
+  peer: Peer,
+  url: URL,
+  subprotocols: string[],
+  options: ClientOptions,
+  constant: Constant,
+): Dial {
+  const { host, rawHeaders } = readHeaders(url, options);
+  const { config } = constant;
+  const name = host ?? (isUnix(url) ? 'localhost' : url.host);
+  const upgrade = guarded(
+    () => new native.ClientUpgrade(name, targetOf(url), subprotocols, rawHeaders, undefined, config),
+  );
+  const upgraded = (response: IncomingMessage): void => void peer.emitter.emit('upgrade', response);
+  return { peer, url, subprotocols, rawHeaders, upgrade, options, upgraded, ...constant };
 }
 
-/** A `ws+unix:` URL has the path of the socket, and behind a colon that of the request. */
-export function splitUnixPath(url: URL): { socketPath: string; target: string } {
-  const [socketPath = '', ...rest] = `${url.pathname}${url.search}`.split(':');
-  return { socketPath, target: rest.join(':') || '/' };
+/** As ws and browsers do: whoever asks for subprotocols can't go on without one. */
+export function missingSubprotocol({ subprotocols }: Dial, chosen: string | null | undefined): Error | undefined {
+  if (subprotocols.length === 0 || typeof chosen === 'string') return undefined;
+  return new Error(`Server sent no subprotocol: it was asked for one of ${subprotocols.join(', ')}`);
 }
 
-function targetOf(url: URL): string {
-  return url.protocol === 'ws+unix:' ? splitUnixPath(url).target : `${url.pathname}${url.search}`;
+function mostRedirects({ maxRedirects }: ClientOptions): number {
+  return wholeNumber('maxRedirects', maxRedirects) ?? MAX_REDIRECTS;
 }
 
 function checkOptions(options: ClientOptions): void {
-  const { protocolVersion = 13, transport = 'auto', perMessageDeflate } = options;
-  if (protocolVersion !== 13) {
-    throw new RangeError(`Unsupported protocol version: ${protocolVersion} (supported versions: 13)`);
+  const { protocolVersion = 13, transport = 'auto', origin } = options;
+  if (!VERSIONS.includes(protocolVersion)) {
+    throw new RangeError(`Unsupported protocol version: ${protocolVersion} (supported versions: ${VERSIONS.join(', ')})`);
   }
   if (!['auto', 'native', 'stream'].includes(transport)) {
     throw wrong('transport', transport, "'auto', 'native' or 'stream'");
   }
-  if (!['undefined', 'boolean', 'object'].includes(typeof perMessageDeflate)) {
-    throw wrong('perMessageDeflate', perMessageDeflate, 'a boolean or an object');
-  }
-  for (const name of MISSING_OPTIONS) {
-    if ((options as Record<string, unknown>)[name]) throw new TypeError(`The option ${name} is not supported yet`);
-  }
+  if (origin !== undefined && origin !== null && typeof origin !== 'string') throw wrong('origin', origin, 'a string');
+  flag('followRedirects', options.followRedirects, false);
+  mostRedirects(options);
+  for (const name of ['generateMask', 'finishRequest', 'createConnection', 'lookup'] as const) callable(name, options[name]);
 }
 
 function checkSubprotocols(protocols: readonly unknown[]): void {
   if (protocols.length === 0) return;
+  const other = protocols.find((name) => typeof name !== 'string');
+  if (other !== undefined) {
+    throw new SyntaxError(`An invalid or duplicated subprotocol was specified: ${inspect(other)} is not a string`);
+  }
   try {
-    guarded(() => new native.ClientUpgrade('localhost', '/', protocols.map(String), []));
+    guarded(() => new native.ClientUpgrade('localhost', '/', protocols as string[], []));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const { message } = error;
@@ -152,22 +182,37 @@ function readHeaders(url: URL, options: ClientOptions): { host: string | undefin
     if (name.toLowerCase() === 'host') host = value;
     else rawHeaders.push(name, value);
   }
-  if (options.origin !== undefined) rawHeaders.push('Origin', options.origin);
-  if (url.protocol === 'ws+unix:') host ??= 'localhost';
+  if (options.origin) rawHeaders.push(options.protocolVersion === 8 ? 'Sec-WebSocket-Origin' : 'Origin', options.origin);
   const authorized = rawHeaders.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization');
-  const credentials =
-    url.username || url.password ? `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` : options.auth;
-  if (credentials && !authorized) {
-    rawHeaders.push('Authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
-  }
+  const credentials = credentialsOf(url) ?? options.auth;
+  if (credentials && !authorized) rawHeaders.push('Authorization', basic(credentials));
   return { host, rawHeaders };
 }
 
+/** User and password of a URL. */
+export function credentialsOf({ username, password }: URL): string | undefined {
+  if (!username && !password) return undefined;
+  return `${unescape(username)}:${unescape(password)}`;
+}
+
+export const basic = (credentials: string): string => `Basic ${Buffer.from(credentials).toString('base64')}`;
+
+/** Percent signs that escape nothing stand for themselves, as in ws. */
+function unescape(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** What keeps the native driver from doing it, if anything does. */
-function nativeObstacle(options: ClientOptions, url: URL, hasHost: boolean): string | undefined {
+function nativeObstacle(options: ClientOptions, url: URL): string | undefined {
   if (url.protocol !== 'ws:') return `the URL's scheme ${url.protocol}`;
-  if (hasHost) return 'the header Host';
-  const other = Object.entries(options).find(([name, value]) => value !== undefined && !NATIVE_OPTIONS.includes(name));
+  if (Object.keys(options.headers ?? {}).some((name) => name.toLowerCase() === 'host')) return 'the header Host';
+  const other = Object.entries(options).find(
+    ([name, value]) => value !== undefined && !NATIVE_OPTIONS.includes(name) && USUAL[name] !== value,
+  );
   return other && `the option ${other[0]}`;
 }
 

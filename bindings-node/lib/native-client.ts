@@ -1,8 +1,9 @@
 // A client over the native driver: the addon resolves, connects and shakes hands.
 
-import { OrderKind, RecordKind } from '../native.js';
+import { type DeflateAgreement, OrderKind, RecordKind } from '../native.js';
 import { border, type Sink } from './border.js';
-import type { Dial } from './client.js';
+import { type Dial, missingSubprotocol } from './client.js';
+import { Compression } from './deflate.js';
 import { fromRecord, ItodenError, systemError, type TellsError } from './errors.js';
 import { makeResponse, type ResponseHead } from './messages.js';
 import { NativeTransport } from './native-transport.js';
@@ -11,6 +12,7 @@ import { parse } from './transport.js';
 
 interface Opened extends ResponseHead {
   subprotocol: string | null;
+  deflate: DeflateAgreement | null;
 }
 
 interface Failed extends TellsError {
@@ -50,7 +52,14 @@ class NativeClient implements Sink, Attempt {
       this.#dial.upgraded(makeResponse(opened));
       // The listener may have given up.
       if (this.#aborted) return;
-      peer.open((listener) => new NativeTransport(this.#id, listener), opened.subprotocol ?? undefined);
+      const missing = missingSubprotocol(this.#dial, opened.subprotocol);
+      if (missing) {
+        // Its last record is still to come.
+        this.abort();
+        return peer.fail(missing);
+      }
+      const compression = Compression.of(opened.deflate, 'client', this.#dial.threshold);
+      peer.open((listener) => new NativeTransport(this.#id, listener), opened.subprotocol ?? undefined, compression);
       border.unretain();
     } else if (kind === RecordKind.ConnectFailed || kind === RecordKind.Closed) {
       // The last record of this number: only now can another connection have it.

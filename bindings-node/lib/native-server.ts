@@ -89,10 +89,11 @@ export class NativeListener implements Sink {
       subprotocols: head.subprotocols,
       // Whether it is shows when the response is written; 'close' follows if it is gone.
       isAlive: () => true,
-      preview: (subprotocol) => guarded(() => hub.preview(id, subprotocol ?? null)),
+      preview: (subprotocol) => guarded(() => hub.preview(id, subprotocol ?? null, this.#server.config)),
       accept: (subprotocol, rawHeaders) => {
-        guarded(() => hub.accept(id, subprotocol ?? null, rawHeaders, this.#server.config));
-        return (listener) => new NativeTransport(id, listener);
+        const { config } = this.#server;
+        const deflate = guarded(() => hub.accept(id, subprotocol ?? null, rawHeaders, config));
+        return { make: (listener) => new NativeTransport(id, listener), deflate };
       },
       refuse: (status, rawHeaders, body) => guarded(() => hub.refuse(id, status, rawHeaders, body)),
       drop: () => border.release(id),

@@ -5,6 +5,8 @@ import { border } from './border.js';
 import { type Listener, Transport } from './transport.js';
 
 export class NativeTransport extends Transport {
+  #retained = true;
+
   constructor(id: number, listener: Listener) {
     super(id, listener);
     border.retain();
@@ -27,7 +29,14 @@ export class NativeTransport extends Transport {
     border.order(this.id, OrderKind.Terminate);
   }
 
+  override keepAlive(yes: boolean): void {
+    if (yes === this.#retained) return;
+    this.#retained = yes;
+    if (yes) border.retain();
+    else border.unretain();
+  }
+
   protected ended(): void {
-    border.unretain();
+    this.keepAlive(false);
   }
 }

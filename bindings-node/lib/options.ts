@@ -2,21 +2,26 @@
 
 import { inspect } from 'node:util';
 import { native } from './addon.js';
+import { type PerMessageDeflateOptions, readDeflate } from './deflate.js';
 import type { ConnectionConfig } from '../native.js';
 
 /** Options that both ends have. */
 export interface ConnectionOptions {
   /** Largest message that is taken, in bytes; a longer one fails the connection with 1009. 0: no limit. Default 100 MiB. */
   maxPayload?: number | undefined;
-  /** Most fragments of one message; more fail the connection with 1008. Default 131072. */
+  /** Most fragments of one message; more fail the connection with 1008. 0: no limit. Default 131072. */
   maxFragments?: number | undefined;
+  /** Accepted for those who come from ws, without effect: chunks are joined as they come, and bounded by `maxPayload`. */
+  maxBufferedChunks?: number | undefined;
+  /** Most pongs that wait to be written; beyond it only the newest ping is answered. 0: 65535. Default 128. */
+  maxPendingAutoPongs?: number | undefined;
   /** Milliseconds that the closing handshake may take after a Close frame is sent. Default 30000. */
   closeTimeout?: number | undefined;
   /** Whether pings are answered by themselves. Default `true`. */
   autoPong?: boolean | undefined;
-  /** Accepted for those who come from ws; compression is not negotiated in this version. */
-  perMessageDeflate?: boolean | object | undefined;
-  /** Accepted for those who come from ws: several events may come in one turn of the event loop, as is its default. */
+  /** Whether to agree on compression (RFC 7692), and how. Default: a client offers it, a server declines it. */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
+  /** Whether several of 'message', 'ping' and 'pong' may come in one turn of the event loop. Default `true`. */
   allowSynchronousEvents?: boolean | undefined;
   /** Accepted for those who come from ws: text is always checked. */
   skipUTF8Validation?: boolean | undefined;
@@ -24,14 +29,29 @@ export interface ConnectionOptions {
 
 const MAX_PAYLOAD = 100 << 20;
 const CLOSE_TIMEOUT = 30_000;
+/** What the addon takes for "no limit". */
+const MOST_FRAGMENTS = 2 ** 32 - 1;
+const MOST_PONGS = 2 ** 16 - 1;
 
-export function makeConfig(options: ConnectionOptions): ConnectionConfig {
+/** `deflate`: whether compression is agreed on where the option `perMessageDeflate` is not given. */
+export function makeConfig(options: ConnectionOptions, deflate = false): ConnectionConfig {
+  wholeNumber('maxBufferedChunks', options.maxBufferedChunks);
+  flag('allowSynchronousEvents', options.allowSynchronousEvents, true);
+  flag('skipUTF8Validation', options.skipUTF8Validation, false);
   return new native.ConnectionConfig({
     maxPayload: wholeNumber('maxPayload', options.maxPayload) ?? MAX_PAYLOAD,
     closeTimeout: wholeNumber('closeTimeout', options.closeTimeout) ?? CLOSE_TIMEOUT,
-    autoPong: options.autoPong ?? true,
-    ...given('maxFragments', wholeNumber('maxFragments', options.maxFragments, 1, 2 ** 32 - 1)),
+    autoPong: flag('autoPong', options.autoPong, true),
+    ...given('maxFragments', limit('maxFragments', options.maxFragments, MOST_FRAGMENTS)),
+    ...given('maxPendingPongs', limit('maxPendingAutoPongs', options.maxPendingAutoPongs, MOST_PONGS)),
+    ...given('deflate', readDeflate(options.perMessageDeflate, deflate)?.options),
   });
+}
+
+/** A limit where 0 means that there is none. */
+function limit(name: string, value: number | undefined, most: number): number | undefined {
+  const checked = wholeNumber(name, value);
+  return checked === undefined ? undefined : Math.min(checked || most, most);
 }
 
 function given<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
@@ -48,6 +68,17 @@ export function wholeNumber(
   if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong(name, value, 'a whole number');
   if (value < least || value > most) throw new RangeError(`${name} is ${value}; ${least} to ${most} are allowed`);
   return value;
+}
+
+export function flag(name: string, value: boolean | null | undefined, usual: boolean): boolean {
+  if (value === undefined || value === null) return usual;
+  if (typeof value !== 'boolean') throw wrong(name, value, 'true or false');
+  return value;
+}
+
+/** A function, where one is given. */
+export function callable(name: string, value: unknown): void {
+  if (value !== undefined && value !== null && typeof value !== 'function') throw wrong(name, value, 'a function');
 }
 
 export function wrong(name: string, value: unknown, allowed: string): TypeError {

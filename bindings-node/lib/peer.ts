@@ -1,7 +1,12 @@
 // The life of one WebSocket, from CONNECTING to CLOSED, and what its owner is told of it.
 
+import { Blob } from 'node:buffer';
 import type { EventEmitter } from 'node:events';
-import { ItodenError, rethrow } from './errors.js';
+import type { Compression } from './deflate.js';
+import { ItodenError } from './errors.js';
+import { EventQueue } from './event-queue.js';
+import { join } from './fragments.js';
+import { type BlobLike, Outbox } from './outbox.js';
 import type { Closed, Done, Listener, Transport } from './transport.js';
 
 export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -9,9 +14,9 @@ export type ReadyState = (typeof ReadyState)[keyof typeof ReadyState];
 
 const NAMES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
 
-export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments';
+export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'blob' | 'fragments';
 
-export const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments'];
+export const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'blob', 'fragments'];
 
 /** What a client does while it connects. */
 export interface Attempt {
@@ -19,17 +24,20 @@ export interface Attempt {
   abort(): void;
 }
 
+/** Sends a payload by a transport. */
+type Act = (transport: Transport, data: string | Uint8Array) => void;
+
 export class Peer implements Listener {
   readyState: ReadyState = ReadyState.CONNECTING;
-  binaryType: BinaryType = 'nodebuffer';
   protocol = '';
   url = '';
-  paused = false;
   wasClean = false;
   attempt: Attempt | undefined;
+  compression: Compression | undefined;
+  readonly #events = new EventQueue((flow) => (flow ? this.#transport?.resume() : this.#transport?.pause()));
+  #binaryType: BinaryType = 'nodebuffer';
   #transport: Transport | undefined;
-  /** What came while paused. */
-  #held: (() => void)[] = [];
+  #outbox: Outbox | undefined;
   /** Payload bytes that were sent too late: they count as buffered for ever. */
   #lost = 0;
 
@@ -39,17 +47,41 @@ export class Peer implements Listener {
     return this.#transport;
   }
 
+  get paused(): boolean {
+    return this.#events.paused;
+  }
+
+  /** Whether each of 'message', 'ping' and 'pong' gets a turn of the event loop of its own. */
+  set defersEvents(on: boolean) {
+    this.#events.defers = on;
+  }
+
+  get binaryType(): BinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(type: BinaryType) {
+    const [before, after] = [this.#binaryType === 'fragments', type === 'fragments'];
+    this.#binaryType = type;
+    if (before !== after && this.#isLive) this.#transport?.tellFragments(after);
+  }
+
+  get #isLive(): boolean {
+    return this.readyState === ReadyState.OPEN || this.readyState === ReadyState.CLOSING;
+  }
+
   get bufferedAmount(): number {
-    const closed = this.readyState === ReadyState.CLOSED;
-    return this.#lost + (closed ? 0 : (this.#transport?.bufferedAmount ?? 0));
+    return this.#lost + (this.#outbox?.size ?? 0) + (this.#transport?.bufferedAmount ?? 0);
   }
 
   /** The handshake is done. */
-  open(make: (listener: Listener) => Transport, protocol: string | undefined): void {
+  open(make: (listener: Listener) => Transport, protocol: string | undefined, compression?: Compression): void {
     this.attempt = undefined;
     this.protocol = protocol ?? '';
+    this.compression = compression;
     this.readyState = ReadyState.OPEN;
     this.#transport = make(this);
+    if (this.#binaryType === 'fragments') this.#transport.tellFragments(true);
     this.emitter.emit('open');
   }
 
@@ -73,55 +105,87 @@ export class Peer implements Listener {
     process.nextTick(() => this.fail(error));
   }
 
-  /** The transport, if something can be sent; else `done` hears why not. Throws while CONNECTING. */
-  sendable(data: string | Uint8Array, done: Done | undefined): Transport | undefined {
+  /** The transport, if something can be sent and need not wait. */
+  get direct(): Transport | undefined {
+    return this.readyState === ReadyState.OPEN && !this.#outbox?.isBusy ? this.#transport : undefined;
+  }
+
+  /** Sends something, if that is possible; else `done` hears why not. Throws while CONNECTING. */
+  post(data: string | Uint8Array, done: Done | undefined, act: Act): void {
+    const transport = this.#writable(() => (typeof data === 'string' ? Buffer.byteLength(data) : data.length), done);
+    if (!transport) return;
+    if (!this.#outbox?.isBusy) return act(transport, data);
+    // The caller may change it as soon as this returns.
+    const bytes = Buffer.from(data as Uint8Array);
+    this.#outbox.wait(bytes.length, () => act(transport, typeof data === 'string' ? data : bytes), done);
+  }
+
+  /** As `post`, with the bytes of a Blob. */
+  postBlob(blob: BlobLike, done: Done | undefined, act: Act): void {
+    const transport = this.#writable(() => blob.size, done);
+    if (!transport) return;
+    this.#outbox ??= new Outbox();
+    this.#outbox.read(blob, done, (bytes) => act(transport, bytes), (error) => this.#broken(error));
+  }
+
+  #writable(length: () => number, done: Done | undefined): Transport | undefined {
     if (this.readyState === ReadyState.OPEN) return this.#transport;
     const name = NAMES[this.readyState];
     const error = new ItodenError('not_open', `WebSocket is not open: readyState ${this.readyState} (${name})`);
     if (this.readyState === ReadyState.CONNECTING) throw error;
-    this.#lost += typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+    this.#lost += length();
     if (done) process.nextTick(done, error);
     return undefined;
+  }
+
+  /** Something that was to be sent can't be, and what is behind it makes no sense without it. */
+  #broken(error: Error): void {
+    if (this.readyState === ReadyState.CLOSED) return;
+    try {
+      this.emitter.emit('error', error);
+    } finally {
+      this.terminate();
+    }
   }
 
   close(code: number | undefined, reason: string): void {
     if (this.readyState !== ReadyState.OPEN) return;
     this.readyState = ReadyState.CLOSING;
-    this.#transport?.close(code, reason);
+    const close = (): void => this.#transport?.close(code, reason);
+    if (this.#outbox?.isBusy) this.#outbox.wait(0, close, undefined);
+    else close();
   }
 
   terminate(): void {
     if (this.readyState === ReadyState.CLOSED) return;
     this.readyState = ReadyState.CLOSING;
-    this.#held = [];
+    this.#events.drop();
+    if (this.#outbox) process.nextTick(() => this.#outbox?.giveUp(unread()));
     this.#transport?.terminate();
   }
 
   pause(): void {
-    if (!this.#transport || this.readyState === ReadyState.CLOSED) return;
-    this.paused = true;
-    this.#transport.pause();
+    if (this.#transport && this.#isLive) this.#events.pause();
   }
 
   resume(): void {
-    if (!this.#transport || this.readyState === ReadyState.CLOSED) return;
-    this.paused = false;
-    this.#tellHeld();
-    // A listener may have paused again.
-    if (!this.paused) this.#transport.resume();
+    if (this.#transport && this.#isLive) this.#events.resume();
   }
 
   message(data: Buffer, isBinary: boolean): void {
-    if (this.paused) this.#held.push(() => this.message(data, isBinary));
-    else this.emitter.emit('message', isBinary ? this.#convert(data) : data, isBinary);
+    this.#events.tell(() => this.emitter.emit('message', isBinary ? this.#convert([data]) : data, isBinary));
+  }
+
+  fragments(fragments: Buffer[]): void {
+    this.#events.tell(() => this.emitter.emit('message', this.#convert(fragments), true));
   }
 
   ping(data: Buffer): void {
-    this.#tell(() => this.emitter.emit('ping', data));
+    this.#events.tell(() => this.emitter.emit('ping', data));
   }
 
   pong(data: Buffer): void {
-    this.#tell(() => this.emitter.emit('pong', data));
+    this.#events.tell(() => this.emitter.emit('pong', data));
   }
 
   closing(): void {
@@ -130,14 +194,15 @@ export class Peer implements Listener {
 
   failed(error: Error): void {
     if (error instanceof ItodenError && error.closeCode !== undefined) this.readyState = ReadyState.CLOSING;
-    this.#tell(() => this.emitter.emit('error', error));
+    this.#events.tellBehind(() => this.emitter.emit('error', error));
   }
 
   closed(end: Closed): void {
-    // Nothing more comes, so nothing is gained by waiting.
-    this.paused = false;
-    this.#tellHeld();
-    this.#end(end);
+    this.readyState = ReadyState.CLOSING;
+    // Its number may belong to another connection from here on.
+    this.#transport = undefined;
+    this.#outbox?.giveUp(unread());
+    this.#events.end(() => this.#end(end));
   }
 
   #end({ code, reason, wasClean }: Closed): void {
@@ -146,30 +211,21 @@ export class Peer implements Listener {
     this.emitter.emit('close', code, Buffer.from(reason));
   }
 
-  #convert(data: Buffer): Buffer | ArrayBuffer | Buffer[] {
-    switch (this.binaryType) {
-      case 'arraybuffer':
-        return data.buffer.slice(data.byteOffset, data.byteOffset + data.length) as ArrayBuffer;
-      case 'fragments':
-        return [data];
-      default:
-        return data;
-    }
-  }
-
-  #tell(event: () => void): void {
-    if (this.paused) this.#held.push(event);
-    else event();
-  }
-
-  #tellHeld(): void {
-    while (!this.paused && this.#held.length > 0) {
-      const event = this.#held.shift()!;
-      try {
-        event();
-      } catch (error) {
-        rethrow(error);
+  /** A binary message, as it is wanted when it is told. */
+  #convert(fragments: Buffer[]): Buffer | ArrayBuffer | Blob | Buffer[] {
+    switch (this.#binaryType) {
+      case 'arraybuffer': {
+        const { buffer, byteOffset, length } = join(fragments);
+        return buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer;
       }
+      case 'blob':
+        return new Blob(fragments);
+      case 'fragments':
+        return fragments.filter(({ length }) => length > 0);
+      default:
+        return join(fragments);
     }
   }
 }
+
+const unread = (): Error => new Error('The socket was closed while the blob was being read');

@@ -1,6 +1,5 @@
 // The server that users know: the API of ws.
 
-import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -9,17 +8,26 @@ import type { ConnectionConfig } from '../native.js';
 import type { VerifyClient } from './admission.js';
 import type { Addresses } from './messages.js';
 import { NativeListener } from './native-server.js';
-import { type ConnectionOptions, makeConfig, wholeNumber, wrong } from './options.js';
+import { readDeflate } from './deflate.js';
+import { Emitter } from './emitter.js';
+import { callable, type ConnectionOptions, flag, makeConfig, wholeNumber, wrong } from './options.js';
 import { handleUpgrade } from './upgrade.js';
 import { WebSocket } from './websocket.js';
 
 export type { VerifyClient, VerifyClientInfo } from './admission.js';
 
-export interface ServerOptions extends ConnectionOptions {
+type AnyWebSocket = typeof WebSocket;
+type AnyRequest = typeof IncomingMessage;
+
+/** `W`: the class of the WebSockets; `R`: that of the requests. */
+export interface ServerOptions<
+  W extends AnyWebSocket = AnyWebSocket,
+  R extends AnyRequest = AnyRequest,
+> extends ConnectionOptions {
   /** Listen on this port; 0 for any that is free. One of `port`, `server` and `noServer` must be given. */
   port?: number | null | undefined;
   /** Take the upgrades of this server. */
-  server?: HttpServer | HttpsServer | null | undefined;
+  server?: HttpServer<R> | HttpsServer<R> | null | undefined;
   /** Take only what `handleUpgrade` is given. */
   noServer?: boolean | undefined;
   /** Where to listen. Default: all addresses. */
@@ -31,31 +39,39 @@ export interface ServerOptions extends ConnectionOptions {
   /** Whether `clients` is kept. Default `true`. */
   clientTracking?: boolean | undefined;
   /** Whether a request is accepted; with two parameters it answers by the second. */
-  verifyClient?: VerifyClient | null | undefined;
+  verifyClient?: VerifyClient<InstanceType<R>> | null | undefined;
   /** Chooses one of the offered subprotocols, or none by `false`. Default: the first. */
-  handleProtocols?: ((protocols: Set<string>, request: IncomingMessage) => string | false | undefined) | null | undefined;
+  handleProtocols?:
+    | ((protocols: Set<string>, request: InstanceType<R>) => string | false | undefined)
+    | null
+    | undefined;
   /** The class of the WebSockets: `WebSocket` or one that extends it. */
-  WebSocket?: typeof WebSocket | undefined;
+  WebSocket?: W | undefined;
 }
 
-export interface ServerEvents {
-  connection: [websocket: WebSocket, request: IncomingMessage];
+export interface ServerEvents<W = WebSocket, R = IncomingMessage> {
+  connection: [websocket: W, request: R];
   listening: [];
   close: [];
   error: [error: Error];
-  headers: [headers: string[], request: IncomingMessage];
+  headers: [headers: string[], request: R];
   /** With `port` the request has been answered, and only the addresses are given. */
-  wsClientError: [error: Error, socket: Duplex | Addresses, request: IncomingMessage | undefined];
+  wsClientError: [error: Error, socket: Duplex | Addresses, request: R | undefined];
 }
 
 type State = 'running' | 'closing' | 'closed';
 
-export class WebSocketServer extends EventEmitter<ServerEvents> {
-  readonly options: ServerOptions & { WebSocket: typeof WebSocket };
+export class WebSocketServer<
+  W extends AnyWebSocket = AnyWebSocket,
+  R extends AnyRequest = AnyRequest,
+> extends Emitter<ServerEvents<InstanceType<W>, InstanceType<R>>> {
+  readonly options: ServerOptions<W, R> & { WebSocket: W };
   /** All WebSockets that are not CLOSED; not there with `clientTracking: false`. */
-  declare readonly clients: Set<WebSocket>;
+  declare readonly clients: Set<InstanceType<W>>;
   /** @internal */
   readonly config: ConnectionConfig;
+  /** @internal */
+  readonly threshold: number | undefined;
   readonly #listener: NativeListener | undefined;
   #http: HttpServer | HttpsServer | undefined;
   #removeListeners: () => void = () => {};
@@ -65,23 +81,25 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   #silent = true;
 
   /** `callback` is added as a listener of 'listening'. */
-  constructor(options: ServerOptions, callback?: () => void) {
+  constructor(options: ServerOptions<W, R>, callback?: () => void) {
     super();
     const { port, server, noServer } = options ?? {};
     if ([port != null, Boolean(server), Boolean(noServer)].filter(Boolean).length !== 1) {
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
     }
     checkOptions(options);
-    this.options = { ...options, WebSocket: options.WebSocket ?? WebSocket };
+    this.options = { ...DEFAULTS, ...defined(options), WebSocket: options.WebSocket ?? (WebSocket as W) };
+    if (options.perMessageDeflate === true) this.options.perMessageDeflate = {};
     this.config = makeConfig(options);
-    if (options.clientTracking ?? true) this.clients = new Set();
+    this.threshold = readDeflate(options.perMessageDeflate, false)?.threshold;
+    if (this.options.clientTracking) this.clients = new Set();
     if (port != null) {
       const backlog = wholeNumber('backlog', options.backlog, 1, 2 ** 31 - 1);
       if (callback) this.once('listening', callback);
       this.#silent = false;
-      this.#listener = new NativeListener(this, options.host ?? undefined, wholeNumber('port', port, 0, 65535)!, backlog);
+      this.#listener = new NativeListener(this as unknown as WebSocketServer, options.host ?? undefined, wholeNumber('port', port, 0, 65535)!, backlog);
     } else if (server) {
-      this.#attach(server);
+      this.#attach(server as HttpServer);
       if (callback) this.once('listening', callback);
     }
   }
@@ -91,7 +109,8 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
       ['listening', () => this.emit('listening')],
       ['error', (error: Error) => this.emit('error', error)],
       ['upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-        this.handleUpgrade(request, socket, head, (websocket) => this.emit('connection', websocket, request))],
+        this.handleUpgrade(request as InstanceType<R>, socket, head, (websocket) =>
+          this.emit('connection', websocket, request as InstanceType<R>))],
     ]; // prettier-ignore
     for (const [event, listener] of listeners) server.on(event, listener as () => void);
     this.#http = server;
@@ -108,19 +127,19 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   }
 
   /** Whether a request is for this server: by default, whether it is for the option `path`. Can be overridden. */
-  shouldHandle(request: IncomingMessage): boolean {
+  shouldHandle(request: InstanceType<R>): boolean {
     const { path } = this.options;
     return !path || request.url?.split('?', 1)[0] === path;
   }
 
   /** Opens a WebSocket on a socket that Node's `http` has handed over with an 'upgrade' event. */
   handleUpgrade(
-    request: IncomingMessage,
+    request: InstanceType<R>,
     socket: Duplex,
     head: Uint8Array,
-    callback: (websocket: WebSocket, request: IncomingMessage) => void,
+    callback: (websocket: InstanceType<W>, request: InstanceType<R>) => void,
   ): void {
-    handleUpgrade(this, request, socket, head, callback);
+    handleUpgrade(this as unknown as WebSocketServer, request, socket, head, callback as Opened);
   }
 
   /** Takes no more connections. 'close' is emitted, and `callback` called, when those that are there have closed. */
@@ -146,7 +165,7 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   }
 
   /** A WebSocket that is about to open. @internal */
-  track(websocket: WebSocket): void {
+  track(websocket: InstanceType<W>): void {
     this.#connections += 1;
     this.clients?.add(websocket);
     websocket.on('close', () => {
@@ -166,12 +185,41 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   }
 }
 
-function checkOptions(options: ServerOptions): void {
-  const functions = ['verifyClient', 'handleProtocols', 'WebSocket'] as const;
-  for (const name of functions) {
-    const value = options[name];
-    if (value != null && typeof value !== 'function') throw wrong(name, value, 'a function');
-  }
+/** What `server.options` has where nothing was given. Limits are those of the core. */
+const DEFAULTS = {
+  allowSynchronousEvents: true,
+  autoPong: true,
+  skipUTF8Validation: false,
+  perMessageDeflate: false,
+  handleProtocols: null,
+  clientTracking: true,
+  closeTimeout: 30_000,
+  maxPayload: 100 << 20,
+  verifyClient: null,
+  noServer: false,
+  backlog: null,
+  server: null,
+  host: null,
+  path: null,
+  port: null,
+} satisfies ServerOptions;
+
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+interface Functions {
+  verifyClient?: unknown;
+  handleProtocols?: unknown;
+  WebSocket?: unknown;
+}
+
+type Opened = (websocket: WebSocket, request: IncomingMessage) => void;
+
+function checkOptions(options: Pick<ServerOptions, 'host' | 'path' | 'clientTracking' | 'noServer'> & Functions): void {
+  for (const name of ['verifyClient', 'handleProtocols', 'WebSocket'] as const) callable(name, options[name]);
+  flag('clientTracking', options.clientTracking, true);
+  flag('noServer', options.noServer, false);
   for (const name of ['host', 'path'] as const) {
     const value = options[name];
     if (value != null && typeof value !== 'string') throw wrong(name, value, 'a string');

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { OrderKind, RecordKind } from '../native.js';
 import { border } from './border.js';
+import { type GenerateMask, KeySupply } from './masking.js';
 import { type Done, type Listener, type Outgoing, Transport } from './transport.js';
 
 export class StreamTransport extends Transport {
@@ -14,15 +15,24 @@ export class StreamTransport extends Transport {
   #timedOut = false;
   #eofTold = false;
 
+  readonly #keys: KeySupply | undefined;
+
   /** `head`: what came behind the handshake. */
-  constructor(id: number, listener: Listener, socket: Duplex, head: Uint8Array) {
+  constructor(id: number, listener: Listener, socket: Duplex, head: Uint8Array, generateMask?: GenerateMask) {
     super(id, listener);
     this.#socket = socket;
+    this.#keys = generateMask && new KeySupply(id, generateMask);
     if ('setTimeout' in socket) (socket as Socket).setTimeout(0);
     if ('setNoDelay' in socket) (socket as Socket).setNoDelay();
     if (head.length > 0) socket.unshift(head);
     socket.on('data', (chunk: Buffer) => {
-      if (!this.#eofTold) border.feed(this.id, chunk);
+      if (this.#eofTold) return;
+      try {
+        this.#keys?.refill();
+      } finally {
+        // A user's function that throws loses nothing that came.
+        border.feed(this.id, chunk);
+      }
     });
     socket.on('end', () => this.#eof());
     socket.on('close', () => this.#eof());
@@ -43,6 +53,10 @@ export class StreamTransport extends Transport {
     this.#unwritten += this.sent - before;
   }
 
+  protected override ordered(): void {
+    this.#keys?.add();
+  }
+
   pause(): void {
     this.#socket.pause();
     border.order(this.id, OrderKind.Pause);
@@ -56,6 +70,12 @@ export class StreamTransport extends Transport {
   terminate(): void {
     this.#socket.destroy();
     border.order(this.id, OrderKind.Terminate);
+  }
+
+  override keepAlive(yes: boolean): void {
+    const socket = this.#socket as Partial<Socket>;
+    if (yes) socket.ref?.();
+    else socket.unref?.();
   }
 
   override record(kind: RecordKind, value: number, payload: Buffer): void {

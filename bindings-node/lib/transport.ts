@@ -3,10 +3,13 @@
 import { OrderFlag, OrderKind, RecordKind } from '../native.js';
 import { border, type Sink } from './border.js';
 import { fromRecord, type TellsError } from './errors.js';
+import { Fragments, isBinaryPart, join } from './fragments.js';
 
 /** Who owns a transport, and hears of it. */
 export interface Listener {
   message(data: Buffer, isBinary: boolean): void;
+  /** A binary message as its fragments, if the transport was asked for them. Without this, it comes as any other. */
+  fragments?(fragments: Buffer[]): void;
   ping(data: Buffer): void;
   pong(data: Buffer): void;
   /** A Close frame came. */
@@ -31,6 +34,8 @@ export interface Outgoing {
   isBinary: boolean;
   /** `undefined` for a whole message; else whether the fragment is the last one. */
   fin?: boolean | undefined;
+  /** Whether to compress it, where that was agreed on; the first fragment counts for all. Default `true`. */
+  compress?: boolean | undefined;
 }
 
 /** A connection's transport, whichever driver carries it. */
@@ -40,6 +45,7 @@ export abstract class Transport implements Sink {
   /** How many orders asked to be confirmed, and whom to tell. */
   #confirms = 0;
   readonly #waiting: { confirm: number; done: Done }[] = [];
+  #fragments: Fragments | undefined;
 
   constructor(
     protected readonly id: number,
@@ -54,8 +60,12 @@ export abstract class Transport implements Sink {
   abstract resume(): void;
   abstract terminate(): void;
 
-  send({ data, isBinary, fin }: Outgoing, done?: Done): void {
+  /** Whether the process stays alive for it, as it does unless this says no. */
+  keepAlive(_yes: boolean): void {}
+
+  send({ data, isBinary, fin, compress }: Outgoing, done?: Done): void {
     let bits = (isBinary ? OrderKind.Binary : OrderKind.Text) | this.#confirm(done);
+    if (compress === false) bits |= OrderFlag.Uncompressed;
     if (fin !== undefined) bits |= OrderFlag.Fragment | (fin ? OrderFlag.Fin : 0);
     this.sent += this.#order(bits, data);
   }
@@ -73,7 +83,17 @@ export abstract class Transport implements Sink {
     this.#order(OrderKind.Close | bits, reason);
   }
 
+  /** Whether binary messages that begin from now on are told as their fragments. */
+  tellFragments(on: boolean): void {
+    if (on) this.#fragments ??= new Fragments();
+    border.order(this.id, on ? OrderKind.InParts : OrderKind.Whole);
+  }
+
+  /** A frame is about to be sent. */
+  protected ordered(): void {}
+
   #order(bits: number, data: string | Uint8Array): number {
+    this.ordered();
     return typeof data === 'string' ? border.orderText(this.id, bits, data) : border.orderBytes(this.id, bits, data);
   }
 
@@ -106,6 +126,8 @@ export abstract class Transport implements Sink {
         return this.listener.pong(payload);
       case RecordKind.CloseReceived:
         return this.listener.closing(value, payload);
+      case RecordKind.Part:
+        return this.#part(value, payload);
       case RecordKind.Failed:
         return this.listener.failed(fromRecord(parse(payload)));
       case RecordKind.SendFailed:
@@ -117,6 +139,14 @@ export abstract class Transport implements Sink {
       default:
         throw new Error(`the addon told something of an unknown kind: ${kind}`);
     }
+  }
+
+  #part(part: number, payload: Buffer): void {
+    const fragments = this.#fragments?.push(part, payload);
+    if (!fragments) return;
+    const isBinary = isBinaryPart(part);
+    if (isBinary && this.listener.fragments) this.listener.fragments(fragments);
+    else this.listener.message(join(fragments), isBinary);
   }
 
   #sendFailed(told: TellsError & { confirm: number }): void {

@@ -34,17 +34,17 @@ export function handleUpgrade(
     request,
     subprotocols: upgrade.subprotocols,
     isAlive: () => socket.readable && socket.writable,
-    preview: (subprotocol) => guarded(() => upgrade.preview(subprotocol ?? null)),
+    preview: (subprotocol) => guarded(() => upgrade.preview(subprotocol ?? null, server.config)),
     accept: (subprotocol, rawHeaders) => {
       if (taken.has(socket)) {
         throw new Error('server.handleUpgrade() was called more than once with the same socket; is there a second server?');
       }
       const { config } = server;
-      const { id, response } = guarded(() => border.hub.acceptStream(upgrade, subprotocol ?? null, rawHeaders, config));
+      const { id, response, deflate } = guarded(() => border.hub.acceptStream(upgrade, subprotocol ?? null, rawHeaders, config));
       taken.add(socket);
       socket.write(response!);
       socket.removeListener('error', destroy);
-      return (listener) => new StreamTransport(id, listener, socket, head);
+      return { make: (listener) => new StreamTransport(id, listener, socket, head), deflate };
     },
     refuse: (status, rawHeaders, body) => {
       // A socket that carries a WebSocket already is not to be answered on.

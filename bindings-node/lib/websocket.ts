@@ -1,26 +1,40 @@
 // The class that users know: the API of ws.
 
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { native } from './addon.js';
 import { type ClientOptions, dial } from './client.js';
+import { Emitter } from './emitter.js';
 import { guarded } from './errors.js';
 import * as events from './event-target.js';
 import { wrong } from './options.js';
+import { type BlobLike, isBlob } from './outbox.js';
 import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
+import type { Transport } from './transport.js';
 
-/** What a `message` event brings; a Buffer unless `binaryType` says otherwise. Text is always a Buffer of UTF-8. */
+/**
+ * What a `message` event brings; a Buffer unless `binaryType` says otherwise. Text is always a Buffer of UTF-8. Blobs are left
+ * out, as in the types of ws, so that whoever does not ask for them need not think of them.
+ */
 export type RawData = Buffer | ArrayBuffer | Buffer[];
 
-/** What can be sent. A number is sent as text. */
-export type Data = string | number | ArrayBufferLike | NodeJS.ArrayBufferView | readonly number[];
+/** What can be sent. A number is sent as text; whatever else `Buffer.from` takes is sent as its bytes. */
+export type Data =
+  | string
+  | number
+  | ArrayBufferLike
+  | NodeJS.ArrayBufferView
+  | BlobLike
+  | readonly number[]
+  | { valueOf(): ArrayBufferLike | Uint8Array | readonly number[] | string }
+  | { [Symbol.toPrimitive](hint: string): string };
 
 export interface SendOptions {
   /** Whether it is sent as a binary message. Default: what is not a string or a number is. */
   binary?: boolean | undefined;
   /** Whether this fragment ends the message. Default `true`. */
   fin?: boolean | undefined;
-  /** Accepted for those who come from ws; compression is not negotiated in this version. */
+  /** Whether to compress it, where that was agreed on; the first fragment counts for all. Default `true`. */
   compress?: boolean | undefined;
   /** Accepted for those who come from ws: a client always masks, a server never does. */
   mask?: boolean | undefined;
@@ -36,6 +50,7 @@ export interface WebSocketEvents {
   ping: [data: Buffer];
   pong: [data: Buffer];
   upgrade: [response: IncomingMessage];
+  redirect: [url: string, request: ClientRequest];
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
 }
 
@@ -44,18 +59,18 @@ type EventMap = events.EventMap<WebSocket>;
 /** Gives a server's WebSocket its `Peer`. */
 export let peerOf: (websocket: WebSocket) => Peer;
 
-export class WebSocket extends EventEmitter<WebSocketEvents> {
-  static readonly CONNECTING = ReadyState.CONNECTING;
-  static readonly OPEN = ReadyState.OPEN;
-  static readonly CLOSING = ReadyState.CLOSING;
-  static readonly CLOSED = ReadyState.CLOSED;
+export class WebSocket extends Emitter<WebSocketEvents> {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
 
   declare readonly CONNECTING: 0;
   declare readonly OPEN: 1;
   declare readonly CLOSING: 2;
   declare readonly CLOSED: 3;
 
-  readonly #peer: Peer = new Peer(this as EventEmitter);
+  readonly #peer: Peer = new Peer(this as unknown as EventEmitter);
 
   static {
     peerOf = (websocket) => websocket.#peer;
@@ -88,7 +103,10 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
     return this.#peer.readyState;
   }
 
-  /** What binary messages come as: `nodebuffer` (the default), `arraybuffer`, or `fragments` (an array of Buffers). */
+  /**
+   * What binary messages come as: `nodebuffer` (the default), `arraybuffer`, `blob`, or `fragments`: an array with a
+   * Buffer for each frame that was not empty.
+   */
   get binaryType(): BinaryType {
     return this.#peer.binaryType;
   }
@@ -103,9 +121,9 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
     return this.#peer.bufferedAmount;
   }
 
-  /** The extensions that were agreed on: none in this version. */
+  /** The extensions that were agreed on: `permessage-deflate` or an empty string. */
   get extensions(): string {
-    return '';
+    return this.#peer.compression?.extension ?? '';
   }
 
   /** The subprotocol that was agreed on, or an empty string. */
@@ -132,10 +150,21 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   send(data: Data, options?: SendOptions, callback?: Callback): void;
   send(data: Data, options?: SendOptions | Callback, callback?: Callback): void {
     const done = typeof options === 'function' ? options : callback;
-    const { binary, fin = true } = typeof options === 'function' || !options ? {} : options;
+    const how = typeof options === 'function' || !options ? WHOLE : options;
+    if (isBlob(data)) {
+      return this.#peer.postBlob(data, done, (transport, bytes) => this.#send(transport, bytes, how, done));
+    }
     const payload = toPayload(data);
-    const isBinary = binary ?? typeof payload !== 'string';
-    this.#peer.sendable(payload, done)?.send({ data: payload, isBinary, fin: this.#fragment(fin) }, done);
+    const direct = this.#peer.direct;
+    if (direct) this.#send(direct, payload, how, done);
+    else this.#peer.post(payload, done, (transport, ready) => this.#send(transport, ready, how, done));
+  }
+
+  #send(transport: Transport, data: string | Uint8Array, how: SendOptions, done: Callback | undefined): void {
+    const { binary = typeof data !== 'string', fin = true, compress = true } = how;
+    const { compression } = this.#peer;
+    const packed = compression === undefined || (compress && compression.isWorth(data));
+    transport.send({ data, isBinary: binary, fin: this.#fragment(fin), compress: packed }, done);
   }
 
   /** A fragment without FIN was sent, so the next one belongs to the same message. */
@@ -152,8 +181,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   ping(data: Data, callback: Callback): void;
   ping(callback: Callback): void;
   ping(data?: Data | Callback, mask?: boolean | Callback, callback?: Callback): void {
-    const [payload, done] = controlArguments(data, mask, callback);
-    this.#peer.sendable(payload, done)?.ping(checked(payload), done);
+    this.#control('ping', data, mask, callback);
   }
 
   /** Sends a pong with at most 125 bytes. */
@@ -161,19 +189,41 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   pong(data: Data, callback: Callback): void;
   pong(callback: Callback): void;
   pong(data?: Data | Callback, mask?: boolean | Callback, callback?: Callback): void {
-    const [payload, done] = controlArguments(data, mask, callback);
-    this.#peer.sendable(payload, done)?.pong(checked(payload), done);
+    this.#control('pong', data, mask, callback);
+  }
+
+  #control(
+    kind: 'ping' | 'pong',
+    given: Data | Callback | undefined,
+    mask: boolean | Callback | undefined,
+    callback: Callback | undefined,
+  ): void {
+    const [data, done] =
+      typeof given === 'function' ? [undefined, given as Callback] : [given, typeof mask === 'function' ? mask : callback];
+    const act = (transport: Transport, bytes: string | Uint8Array): void => transport[kind](bytes, done);
+    if (isBlob(data)) {
+      checkControl(new Uint8Array(Math.min(data.size, 1 << 16)));
+      return this.#peer.postBlob(data, done, act);
+    }
+    const payload = toPayload(data);
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    if (this.readyState === ReadyState.OPEN) checkControl(bytes);
+    this.#peer.post(bytes, done, act);
   }
 
   /** Begins the closing handshake, with a code and a reason of at most 123 bytes of UTF-8. */
-  close(code?: number, reason: string | Buffer = ''): void {
+  close(code?: number, reason: string | Uint8Array = ''): void {
     const { readyState } = this;
     if (readyState === ReadyState.CONNECTING) return this.#giveUp();
     if (readyState !== ReadyState.OPEN) return;
     if (code !== undefined && !(Number.isInteger(code) && code >= 0 && code <= 0xffff)) {
       throw wrong('The close code', code, 'an integer such as 1000, or left out');
     }
-    const text = reason.toString();
+    if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+      throw wrong('The close reason', reason, 'a string or a Uint8Array');
+    }
+    // As in ws, a reason without a code is not sent: there is no room for it in the frame (RFC 6455 §5.5.1).
+    const text = code === undefined ? '' : typeof reason === 'string' ? reason : Buffer.from(reason).toString();
     guarded(() => native.checkClose(code, text));
     this.#peer.close(code, text);
   }
@@ -215,6 +265,14 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   declare onerror: ((event: EventMap['error']) => void) | null;
 
   static {
+    // As in ws and in browsers, where these members are enumerable.
+    const members = [
+      'addEventListener', 'binaryType', 'bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState',
+      'removeEventListener', 'url', 'wasClean',
+    ]; // prettier-ignore
+    for (const name of members) {
+      Object.defineProperty(this.prototype, name, { enumerable: true });
+    }
     for (const type of ['open', 'message', 'close', 'error']) {
       Object.defineProperty(this.prototype, `on${type}`, {
         configurable: true,
@@ -232,28 +290,24 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
 
 const NOTHING = Buffer.alloc(0);
 
+const WHOLE: SendOptions = {};
+
 function toPayload(data: unknown): string | Uint8Array {
   if (typeof data === 'string' || data instanceof Uint8Array) return data;
   if (data === undefined || data === null) return NOTHING;
   if (typeof data === 'number') return String(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  if (Array.isArray(data)) return Buffer.from(data);
-  throw wrong('The data to send', data, 'a string, a number, a Buffer, an ArrayBuffer, a typed array or a DataView');
+  try {
+    // Arrays, and objects that say by valueOf or Symbol.toPrimitive what they are.
+    if (typeof data === 'object') return Buffer.from(data as Uint8Array);
+  } catch {
+    // Said below, by name.
+  }
+  throw wrong('The data to send', data, 'a string, a number, a Buffer, an ArrayBuffer, a typed array, a DataView or a Blob');
 }
 
-function controlArguments(
-  data: Data | Callback | undefined,
-  mask: boolean | Callback | undefined,
-  callback: Callback | undefined,
-): [payload: string | Uint8Array, callback: Callback | undefined] {
-  if (typeof data === 'function') return [NOTHING, data];
-  return [toPayload(data), typeof mask === 'function' ? mask : callback];
-}
-
-/** The payload of a ping or pong; throws if it is too long. */
-function checked(payload: string | Uint8Array): Uint8Array {
-  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+/** Throws if a ping or pong can't have this payload. */
+function checkControl(bytes: Uint8Array): void {
   guarded(() => native.checkPing(bytes));
-  return bytes;
 }

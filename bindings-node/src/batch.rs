@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use itoden_core::{Closed, Event, Message, ProtocolError, Segments};
+use itoden_core::{Closed, Event, Message, MessageKind, ProtocolError, Segments};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
@@ -57,6 +57,19 @@ pub enum RecordKind {
     RequestFailed,
     /// A listener has ended: its port is free again.
     ListenerClosed,
+    /// A part of a message came, after `OrderKind.InParts`; the second number has flags of `Part` [its bytes].
+    Part,
+}
+
+/// What a `RecordKind.Part` is: bits of the second number.
+#[napi]
+pub enum Part {
+    /// Of a binary message.
+    Binary = 0x1_0000,
+    /// A fragment ends with it.
+    EndsFragment = 0x2_0000,
+    /// The message ends with it.
+    Last = 0x4_0000,
 }
 
 /// Where the payload of a record lies: bits 8 and 9 of its second number.
@@ -158,6 +171,17 @@ impl Batch {
                 self.push_lent(connection, RecordKind::Text, bytes, chunk);
             }
             Event::Message(Message::Binary(bytes)) => self.push_lent(connection, RecordKind::Binary, bytes, chunk),
+            Event::MessagePart(part) => {
+                let mut kind = RecordKind::Part as i32;
+                for (is, flag) in [
+                    (part.kind == MessageKind::Binary, Part::Binary),
+                    (part.ends_fragment, Part::EndsFragment),
+                    (part.last, Part::Last),
+                ] {
+                    kind |= if is { flag as i32 } else { 0 };
+                }
+                self.push_lent_coded(connection, kind, part.payload, chunk);
+            }
             Event::Ping(bytes) => self.push_lent(connection, RecordKind::Ping, bytes, chunk),
             Event::Pong(bytes) => self.push_lent(connection, RecordKind::Pong, bytes, chunk),
             Event::CloseReceived(close) => {
@@ -172,12 +196,16 @@ impl Batch {
     }
 
     fn push_lent(&mut self, connection: u32, kind: RecordKind, payload: Cow<'_, [u8]>, chunk: &Range<usize>) {
+        self.push_lent_coded(connection, kind as i32, payload, chunk);
+    }
+
+    fn push_lent_coded(&mut self, connection: u32, kind: i32, payload: Cow<'_, [u8]>, chunk: &Range<usize>) {
         let address = payload.as_ptr().addr();
         if matches!(payload, Cow::Borrowed(_)) && chunk.contains(&address) {
             let (offset, length) = (address - chunk.start, payload.len());
-            self.records.push_back(Record { connection, kind: kind as i32, source: Source::Chunk, offset, length });
+            self.records.push_back(Record { connection, kind, source: Source::Chunk, offset, length });
         } else {
-            self.push(connection, kind, payload);
+            self.push_coded(connection, kind, payload);
         }
     }
 
@@ -245,7 +273,11 @@ impl Batch {
 }
 
 fn protocol_error(error: &ProtocolError) -> Value {
-    error::json(error.name(), &error.to_string())
+    let mut value = error::json(error.name(), &error.to_string());
+    if let ProtocolError::ReservedBits { bits } = error {
+        value["bits"] = (*bits).into();
+    }
+    value
 }
 
 fn closed_json(closed: &Closed) -> Value {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use itoden_core::{Config, Limits};
 use napi_derive::napi;
 
+use crate::deflate::DeflateOptions;
+
 /// What lib/options.ts has read and checked. 0 is "no limit" for sizes; what is left out is as in the core.
 #[napi(object)]
 pub struct ConnectionOptions {
@@ -19,6 +21,10 @@ pub struct ConnectionOptions {
     pub close_timeout: f64,
     /// Whether pings are answered.
     pub auto_pong: bool,
+    /// Most pongs that may wait to be written; beyond it only the newest ping is answered.
+    pub max_pending_pongs: Option<u16>,
+    /// How to compress; left out: not at all.
+    pub deflate: Option<DeflateOptions>,
 }
 
 /// The configuration that connections share.
@@ -39,11 +45,13 @@ impl ConnectionConfig {
             max_fragments: options.max_fragments.unwrap_or(defaults.max_fragments),
             // `bufferedAmount` is how this API tells of a peer that does not read; `send` takes everything.
             max_buffered_amount: u64::MAX,
-            ..defaults
+            max_pending_pongs: options.max_pending_pongs.unwrap_or(defaults.max_pending_pongs),
         };
         // Far above what a timer takes, so that an endless time needs no case of its own.
         let close_timeout = Duration::from_millis(options.close_timeout.clamp(0.0, 1e12) as u64);
-        Self { config: Arc::new(Config { limits, close_timeout, auto_pong: options.auto_pong, ..Config::default() }) }
+        let deflate = options.deflate.map(|deflate| deflate.config());
+        let auto_pong = options.auto_pong;
+        Self { config: Arc::new(Config { limits, close_timeout, auto_pong, deflate, ..Config::default() }) }
     }
 }
 

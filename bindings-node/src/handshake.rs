@@ -7,6 +7,7 @@ use itoden_core::handshake::{
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
+use crate::config::ConnectionConfig;
 use crate::error::{self, Result};
 
 /// Header fields as Node lists them: names and values by turns.
@@ -81,8 +82,8 @@ impl UpgradeRequest {
 
     /// The lines of the response with this subprotocol.
     #[napi]
-    pub fn preview(&self, subprotocol: Option<String>) -> Result<Vec<String>> {
-        preview(self.valid()?, subprotocol.as_deref())
+    pub fn preview(&self, subprotocol: Option<String>, config: &ConnectionConfig) -> Result<Vec<String>> {
+        preview(self.valid()?, subprotocol.as_deref(), config)
     }
 
     pub(crate) fn valid(&self) -> Result<&Upgrade> {
@@ -91,8 +92,8 @@ impl UpgradeRequest {
 }
 
 /// The lines of the response that accepts a request.
-pub fn preview(upgrade: &Upgrade, subprotocol: Option<&str>) -> Result<Vec<String>> {
-    let accepted = upgrade.clone().accept(subprotocol, &Headers::new(), Default::default());
+pub fn preview(upgrade: &Upgrade, subprotocol: Option<&str>, config: &ConnectionConfig) -> Result<Vec<String>> {
+    let accepted = upgrade.clone().accept(subprotocol, &Headers::new(), config.config.clone());
     Ok(lines(&accepted.map_err(|error| error::handshake(&error))?.response))
 }
 
@@ -105,7 +106,8 @@ pub struct ClientUpgrade {
 
 #[napi]
 impl ClientUpgrade {
-    /// Makes the request. `nonce` is drawn at random where it is not given.
+    /// Makes the request. `nonce` is drawn at random where it is not given; `config` says which compression is offered, and
+    /// must be that of the connection.
     #[napi(constructor)]
     pub fn new(
         host: String,
@@ -113,6 +115,7 @@ impl ClientUpgrade {
         subprotocols: Vec<String>,
         raw_headers: Vec<String>,
         nonce: Option<&[u8]>,
+        config: Option<&ConnectionConfig>,
     ) -> Result<Self> {
         let drawn = || {
             let mut nonce = [0; 16];
@@ -122,7 +125,8 @@ impl ClientUpgrade {
             Some(nonce) => nonce.try_into().map_err(|_| error::misuse("a nonce has 16 bytes"))?,
             None => drawn()?,
         };
-        let request = ClientRequest { host, target, subprotocols, deflate: None, headers: headers(raw_headers) };
+        let deflate = config.and_then(|config| config.config.deflate.clone());
+        let request = ClientRequest { host, target, subprotocols, deflate, headers: headers(raw_headers) };
         // Node writes the head by itself.
         let made = ClientHandshake::new(request, nonce, HeadLimits::default());
         let (handshake, request) = made.map_err(|error| error::handshake(&error))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use itoden_core::handshake::{HeadLimits, server};
-use itoden_core::{CloseCode, Config, Connection};
+use itoden_core::{CloseCode, Config, Connection, MaskKeys};
 use itoden_net::{ConnectOptions, ThreadMaskKeys, now};
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, Uint8ArraySlice};
@@ -15,12 +15,13 @@ use napi_derive::napi;
 
 use crate::batch::{Batch, HEADER};
 use crate::config::ConnectionConfig;
+use crate::deflate::DeflateAgreement;
 use crate::error::{self, Result};
 use crate::handshake::{ClientUpgrade, UpgradeRequest, headers, preview, response_head};
 use crate::inbox::Inbox;
 use crate::native::{Answer, Arrival, Letter, Native, Stop, client, listener};
 use crate::order::{Order, OrderKind, kind};
-use crate::stream::{FixedKey, Stream};
+use crate::stream::{FixedKey, Stream, SuppliedKeys};
 
 /// All connections and listeners of one JavaScript environment, by number.
 #[napi]
@@ -65,6 +66,8 @@ pub struct OpenedStream {
     pub subprotocol: Option<String>,
     /// What the server is to write before anything else.
     pub response: Option<Buffer>,
+    /// The compression that was agreed on.
+    pub deflate: Option<DeflateAgreement>,
 }
 
 #[napi]
@@ -287,14 +290,14 @@ impl Hub {
 
     /// The lines of the response to a request that waits, with this subprotocol.
     #[napi]
-    pub fn preview(&self, id: u32, subprotocol: Option<String>) -> Result<Vec<String>> {
+    pub fn preview(&self, id: u32, subprotocol: Option<String>, config: &ConnectionConfig) -> Result<Vec<String>> {
         match self.slots.get(id as usize) {
-            Some(Slot::Pending(arrival)) => preview(&arrival.upgrade, subprotocol.as_deref()),
+            Some(Slot::Pending(arrival)) => preview(&arrival.upgrade, subprotocol.as_deref(), config),
             _ => Err(error::misuse("no request waits under this number")),
         }
     }
 
-    /// Accepts a request that waits.
+    /// Accepts a request that waits: the compression that is agreed on.
     #[napi]
     pub fn accept(
         &mut self,
@@ -302,19 +305,20 @@ impl Hub {
         subprotocol: Option<String>,
         raw_headers: Vec<String>,
         config: &ConnectionConfig,
-    ) -> Result<()> {
+    ) -> Result<Option<DeflateAgreement>> {
         let headers = headers(raw_headers);
         let config: Arc<Config> = config.config.clone();
         let arrival = self.pending(id)?;
         // What can't be sent is the caller's error, to be thrown here and not where the response is written.
         let checked = arrival.upgrade.clone().accept(subprotocol.as_deref(), &headers, config.clone());
-        checked.map_err(|error| error::handshake(&error))?;
+        let checked = checked.map_err(|error| error::handshake(&error))?;
+        let deflate = checked.connection.deflate().map(DeflateAgreement::from);
         let (native, answer) = listener::accept(subprotocol, headers, config);
         if let Slot::Pending(arrival) = std::mem::replace(&mut self.slots[id as usize], Slot::Native(native)) {
             // A task that has ended belongs to an environment that ends.
             let _ = arrival.answer.send(answer);
         }
-        Ok(())
+        Ok(deflate)
     }
 
     /// Refuses a request that waits.
@@ -342,11 +346,13 @@ impl Hub {
         let upgrade = request.valid()?.clone();
         let accepted = upgrade.accept(subprotocol.as_deref(), &headers(raw_headers), config.config.clone());
         let accepted = accepted.map_err(|error| error::handshake(&error))?;
-        let id = self.add_stream(accepted.connection);
-        Ok(OpenedStream { id, subprotocol, response: Some(accepted.response.to_bytes().into()) })
+        let deflate = accepted.connection.deflate().map(DeflateAgreement::from);
+        let id = self.add_stream(accepted.connection, None);
+        Ok(OpenedStream { id, subprotocol, response: Some(accepted.response.to_bytes().into()), deflate })
     }
 
-    /// Checks a response that Node's `http` has parsed, and opens the connection.
+    /// Checks a response that Node's `http` has parsed, and opens the connection. Its masking keys are those of
+    /// `supplyKeys` if `supplied`.
     #[napi]
     pub fn open_stream(
         &mut self,
@@ -355,13 +361,30 @@ impl Hub {
         minor_version: u8,
         raw_headers: Vec<String>,
         config: &ConnectionConfig,
+        supplied: Option<bool>,
     ) -> Result<OpenedStream> {
         let handshake = request.handshake.take().ok_or_else(|| error::misuse("this handshake is done"))?;
         let response = response_head(status, minor_version, raw_headers);
-        let connection = handshake.open(&response, config.config.clone(), Box::new(ThreadMaskKeys));
+        let keys = (supplied == Some(true)).then(SuppliedKeys::default);
+        let mask_keys: Box<dyn MaskKeys + Send> = match &keys {
+            Some(keys) => Box::new(keys.clone()),
+            None => Box::new(ThreadMaskKeys),
+        };
+        let connection = handshake.open(&response, config.config.clone(), mask_keys);
         let connection = connection.map_err(|error| error::handshake(&error))?;
         let subprotocol = connection.subprotocol().map(str::to_owned);
-        Ok(OpenedStream { id: self.add_stream(connection), subprotocol, response: None })
+        let deflate = connection.deflate().map(DeflateAgreement::from);
+        Ok(OpenedStream { id: self.add_stream(connection, keys), subprotocol, response: None, deflate })
+    }
+
+    /// Gives a connection masking keys of four bytes each, for its next frames; how many are there now. A frame for which
+    /// there is none has a random one.
+    #[napi]
+    pub fn supply_keys(&mut self, id: u32, keys: &[u8]) -> u32 {
+        match self.slots.get(id as usize) {
+            Some(Slot::Stream(stream)) => stream.supply_keys(keys),
+            _ => 0,
+        }
     }
 
     /// One end of a connection without a handshake. A client masks with the four bytes of `masking_key`; the other end is
@@ -376,7 +399,7 @@ impl Hub {
                 Connection::client(config, Box::new(FixedKey(key)))
             }
         };
-        Ok(self.add_stream(connection))
+        Ok(self.add_stream(connection, None))
     }
 }
 
@@ -389,9 +412,9 @@ impl Hub {
         self.slots[index] = slot;
     }
 
-    fn add_stream(&mut self, connection: Connection) -> u32 {
+    fn add_stream(&mut self, connection: Connection, keys: Option<SuppliedKeys>) -> u32 {
         let id = self.inbox.number();
-        self.put(id, Slot::Stream(Box::new(Stream::new(connection))));
+        self.put(id, Slot::Stream(Box::new(Stream::new(connection, keys))));
         id
     }
 

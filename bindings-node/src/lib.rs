@@ -12,6 +12,7 @@
 
 pub mod batch;
 pub mod config;
+pub mod deflate;
 pub mod error;
 pub mod handshake;
 pub mod hub;

@@ -2,7 +2,7 @@
 //! and a slab with the payloads.
 
 use bytes::Bytes;
-use itoden_core::{CloseCode, Connection, Message, MessageKind, SendError};
+use itoden_core::{CloseCode, Connection, Message, MessageKind, SendError, SendOptions};
 use itoden_net::now;
 use napi_derive::napi;
 
@@ -28,6 +28,10 @@ pub enum OrderKind {
     Terminate,
     /// The connection is closed and JavaScript has forgotten it: its number may be used again.
     Release,
+    /// Tell the messages that begin from now on in parts: `RecordKind.Part`.
+    InParts,
+    /// Tell them whole again.
+    Whole,
 }
 
 /// Bits of the second number, beside the kind.
@@ -39,6 +43,8 @@ pub enum OrderFlag {
     Fin = 0x200,
     /// Tell by `RecordKind.Written` when it is written.
     Confirm = 0x400,
+    /// The message, or the one that begins with this fragment, is not to be compressed.
+    Uncompressed = 0x800,
     /// The Close frame has a code.
     Code = 0x1000,
 }
@@ -58,7 +64,7 @@ pub trait Payload {
     /// The bytes.
     fn bytes(&self) -> &[u8];
     /// Sends it as a whole message.
-    fn send(&self, connection: &mut Connection, kind: MessageKind) -> Result<(), SendError>;
+    fn send(&self, connection: &mut Connection, kind: MessageKind, options: SendOptions) -> Result<(), SendError>;
 }
 
 impl Payload for &[u8] {
@@ -66,11 +72,12 @@ impl Payload for &[u8] {
         self
     }
 
-    fn send(&self, connection: &mut Connection, kind: MessageKind) -> Result<(), SendError> {
-        connection.send(match kind {
+    fn send(&self, connection: &mut Connection, kind: MessageKind, options: SendOptions) -> Result<(), SendError> {
+        let message = match kind {
             MessageKind::Text => Message::text(std::str::from_utf8(self).map_err(|_| SendError::TextNotUtf8)?),
             MessageKind::Binary => Message::binary(self),
-        })
+        };
+        connection.send_with(message, options)
     }
 }
 
@@ -79,8 +86,8 @@ impl Payload for Bytes {
         self
     }
 
-    fn send(&self, connection: &mut Connection, kind: MessageKind) -> Result<(), SendError> {
-        connection.send_shared(kind, self.clone())
+    fn send(&self, connection: &mut Connection, kind: MessageKind, options: SendOptions) -> Result<(), SendError> {
+        connection.send_shared_with(kind, self.clone(), options)
     }
 }
 
@@ -122,15 +129,20 @@ impl<P: Payload> Order<P> {
                 connection.handle_eof(now());
                 Ok(())
             }
+            OrderKind::InParts | OrderKind::Whole => {
+                connection.stream_messages(matches!(self.kind, OrderKind::InParts));
+                Ok(())
+            }
             OrderKind::Release => Ok(()),
         }
     }
 
     fn send(&self, connection: &mut Connection, kind: MessageKind) -> Result<(), SendError> {
+        let options = SendOptions { compress: self.bits & OrderFlag::Uncompressed as i32 == 0 };
         if self.bits & OrderFlag::Fragment as i32 == 0 {
-            return self.payload.send(connection, kind);
+            return self.payload.send(connection, kind, options);
         }
-        connection.send_fragment(kind, self.payload.bytes(), self.bits & OrderFlag::Fin as i32 != 0)
+        connection.send_fragment_with(kind, self.payload.bytes(), self.bits & OrderFlag::Fin as i32 != 0, options)
     }
 }
 
@@ -146,6 +158,8 @@ pub fn kind(bits: i32) -> Option<OrderKind> {
         6 => OrderKind::Resume,
         7 => OrderKind::Terminate,
         8 => OrderKind::Release,
+        9 => OrderKind::InParts,
+        10 => OrderKind::Whole,
         _ => return None,
     })
 }

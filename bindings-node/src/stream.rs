@@ -1,10 +1,12 @@
 //! A connection over a stream that Node owns: decoded where the chunk lies, on the JavaScript thread.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use itoden_core::mask::MaskKeys;
 use itoden_core::{Connection, Input, Timestamp, Transmit};
-use itoden_net::now;
+use itoden_net::{ThreadMaskKeys, now};
 
 use crate::batch::{Batch, RecordKind};
 use crate::order::{Order, Payload};
@@ -21,14 +23,20 @@ pub struct Stream {
     timer: Option<Timestamp>,
     /// How many orders asked for a confirmation.
     confirms: usize,
+    keys: Option<SuppliedKeys>,
     /// Whether it is among those that the next flush settles.
     pub touched: bool,
 }
 
 impl Stream {
     /// Takes over an open connection.
-    pub const fn new(connection: Connection) -> Self {
-        Self { connection, rest: Vec::new(), timer: None, confirms: 0, touched: false }
+    pub const fn new(connection: Connection, keys: Option<SuppliedKeys>) -> Self {
+        Self { connection, rest: Vec::new(), timer: None, confirms: 0, keys, touched: false }
+    }
+
+    /// Takes masking keys for the next frames: how many there are now.
+    pub fn supply_keys(&self, keys: &[u8]) -> u32 {
+        self.keys.as_ref().map_or(0, |supplied| supplied.add(keys))
     }
 
     /// A chunk came.
@@ -104,6 +112,29 @@ impl Stream {
                 timer.map_or(-1, |at| i32::try_from(at.since(now()).as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
             batch.push_value(id, RecordKind::Timer, value as usize);
         }
+    }
+}
+
+/// Keys that JavaScript has made: those of the option `generateMask`.
+#[derive(Clone, Default)]
+pub struct SuppliedKeys(Arc<Mutex<VecDeque<[u8; 4]>>>);
+
+impl SuppliedKeys {
+    fn keys(&self) -> MutexGuard<'_, VecDeque<[u8; 4]>> {
+        // Nothing is left half-done where a panic could come.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, keys: &[u8]) -> u32 {
+        let mut supplied = self.keys();
+        supplied.extend(keys.as_chunks().0);
+        supplied.len() as u32
+    }
+}
+
+impl MaskKeys for SuppliedKeys {
+    fn next_key(&mut self) -> [u8; 4] {
+        self.keys().pop_front().unwrap_or_else(|| ThreadMaskKeys.next_key())
     }
 }
 

@@ -63,12 +63,12 @@ bothEnds('a close that is not allowed throws, and changes nothing', async (_t, o
     [[999], 'ITODEN_INVALID_SEND_CODE', /999/],
     [[5000], 'ITODEN_INVALID_SEND_CODE', /5000/],
     [[1000, 'é'.repeat(62)], 'ITODEN_REASON_TOO_LONG', /124 bytes/],
-    [[undefined, 'why'], 'ITODEN_REASON_WITHOUT_CODE', /without a close code/],
   ];
   for (const [args, code, message] of cases) assert.throws(() => me.close(...args), { code, message });
   for (const code of ['1000', 1000.5, -1, 70000, null]) {
     assert.throws(() => me.close(code), { name: 'TypeError', message: /The close code is .*must be an integer/ });
   }
+  assert.throws(() => me.close(1000, 7), { name: 'TypeError', message: /The close reason is 7; it must be a string/ });
   assert.equal(me.readyState, WebSocket.OPEN);
   me.close(1000, 'x'.repeat(123));
   assert.deepEqual(await closed(other), [1000, 'x'.repeat(123)]);
@@ -152,24 +152,31 @@ function closeCode(bytes) {
   return bytes[0] === 0x88 && bytes.length >= 2 + bytes[1] ? bytes.readUInt16BE(2) : undefined;
 }
 
+bothEnds('a reason without a code is not sent, as in ws', async (_t, open) => {
+  const { me, other } = await open();
+  me.close(undefined, 'why');
+  assert.deepEqual(await closed(other), [1005, '']);
+});
+
 const MISDEEDS = [
-  ['a frame without a mask', [frame(1, 'x', { masked: false })], 'unmasked_frame', 1002],
-  ['reserved bits', [frame(1, 'x', { rsv: 4 })], 'reserved_bits', 1002],
-  ['a reserved opcode', [frame(3)], 'reserved_opcode', 1002],
-  ['a fragmented control frame', [frame(9, '', { fin: false })], 'fragmented_control', 1002],
-  ['a long control frame', [frame(9, 'x'.repeat(126))], 'control_too_long', 1002],
-  ['a continuation of nothing', [frame(0)], 'unexpected_continuation', 1002],
-  ['a message inside another', [frame(1, 'a', { fin: false }), frame(1, 'b')], 'expected_continuation', 1002],
-  ['a Close frame of one byte', [frame(8, 'x')], 'truncated_close_code', 1002],
-  ['a close code that is not allowed', [frame(8, Buffer.from([3, 238]))], 'invalid_close_code', 1002],
-  ['text that is not UTF-8', [frame(1, Buffer.from([0xc0, 0xaf]))], 'invalid_utf8', 1007],
-  ['a reason that is not UTF-8', [frame(8, Buffer.from([3, 232, 0xff]))], 'invalid_close_reason', 1007],
-  ['a message that is too big', [frame(2, Buffer.alloc(1001))], 'message_too_big', 1009],
-  ['fragments that are too big together', [frame(2, Buffer.alloc(999), { fin: false }), frame(0, 'ab')], 'message_too_big', 1009],
-  ['too many fragments', Array.from({ length: 4 }, (_, index) => frame(index ? 0 : 2, 'x', { fin: false })), 'too_many_fragments', 1008],
+  ['a frame without a mask', [frame(1, 'x', { masked: false })], 'unmasked_frame', 'EXPECTED_MASK', 1002],
+  ['another reserved bit', [frame(1, 'x', { rsv: 6 })], 'reserved_bits', 'UNEXPECTED_RSV_2_3', 1002],
+  ['reserved bits', [frame(1, 'x', { rsv: 4 })], 'reserved_bits', 'UNEXPECTED_RSV_1', 1002],
+  ['a reserved opcode', [frame(3)], 'reserved_opcode', 'INVALID_OPCODE', 1002],
+  ['a fragmented control frame', [frame(9, '', { fin: false })], 'fragmented_control', 'EXPECTED_FIN', 1002],
+  ['a long control frame', [frame(9, 'x'.repeat(126))], 'control_too_long', 'INVALID_CONTROL_PAYLOAD_LENGTH', 1002],
+  ['a continuation of nothing', [frame(0)], 'unexpected_continuation', 'INVALID_OPCODE', 1002],
+  ['a message inside another', [frame(1, 'a', { fin: false }), frame(1, 'b')], 'expected_continuation', 'INVALID_OPCODE', 1002],
+  ['a Close frame of one byte', [frame(8, 'x')], 'truncated_close_code', 'INVALID_CONTROL_PAYLOAD_LENGTH', 1002],
+  ['a close code that is not allowed', [frame(8, Buffer.from([3, 238]))], 'invalid_close_code', 'INVALID_CLOSE_CODE', 1002],
+  ['text that is not UTF-8', [frame(1, Buffer.from([0xc0, 0xaf]))], 'invalid_utf8', 'INVALID_UTF8', 1007],
+  ['a reason that is not UTF-8', [frame(8, Buffer.from([3, 232, 0xff]))], 'invalid_close_reason', 'INVALID_UTF8', 1007],
+  ['a message that is too big', [frame(2, Buffer.alloc(1001))], 'message_too_big', 'UNSUPPORTED_MESSAGE_LENGTH', 1009],
+  ['fragments that are too big together', [frame(2, Buffer.alloc(999), { fin: false }), frame(0, 'ab')], 'message_too_big', 'UNSUPPORTED_MESSAGE_LENGTH', 1009],
+  ['too many fragments', Array.from({ length: 4 }, (_, index) => frame(index ? 0 : 2, 'x', { fin: false })), 'too_many_fragments', 'TOO_MANY_BUFFERED_PARTS', 1008],
 ]; // prettier-ignore
 
-for (const [what, frames, name, code] of MISDEEDS) {
+for (const [what, frames, name, inWs, code] of MISDEEDS) {
   each(`${what} fails the connection with ${code}`, async (t, transport) => {
     const { wss, port } = await startServer(t, transport, { maxPayload: 1000, maxFragments: 3 });
     const arrived = once(wss, 'connection');
@@ -180,7 +187,8 @@ for (const [what, frames, name, code] of MISDEEDS) {
     socket.write(Buffer.concat([frame(1, 'fine'), ...frames]));
     const [error] = await failed;
     assert.equal(error.name, 'ItodenError');
-    assert.equal(error.code, `ITODEN_${name.toUpperCase()}`);
+    assert.equal(error.rule, name);
+    assert.equal(error.code, `WS_ERR_${inWs}`);
     assert.equal(error.closeCode, code);
     assert.match(error.section, /^RFC 6455 §/);
     assert.equal(ws.readyState, WebSocket.CLOSING);

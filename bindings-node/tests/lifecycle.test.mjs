@@ -201,7 +201,7 @@ plain('a stream fails with the connection', async (t) => {
   peer.on('error', () => {});
   peer.send('more than ten bytes');
   const [error] = await once(stream, 'error');
-  assert.equal(error.code, 'ITODEN_MESSAGE_TOO_BIG');
+  assert.equal(error.code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
 });
 
 plain('an addon that cannot be loaded is named, with the platform', async (t) => {

@@ -54,7 +54,7 @@ impl HeaderRules {
 impl FrameHeader {
     /// Reads a header off the front of `bytes`: the header and its length, or `None` if more bytes are needed.
     ///
-    /// An error is found at the first byte that shows it, also while the header is incomplete.
+    /// An error is found as soon as the field that shows it is whole, also while the rest of the header is missing.
     #[inline(always)]
     pub fn parse(bytes: &[u8], rules: HeaderRules) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, rest @ ..] = bytes else { return Ok(None) };

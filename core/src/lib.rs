@@ -44,7 +44,7 @@ pub use error::{HandshakeError, ProtocolError, SendError};
 pub use event::{Closed, Event, Failure};
 pub use input::Input;
 pub use mask::MaskKeys;
-pub use message::{Message, MessageKind, MessagePart, SendOptions};
+pub use message::{Message, MessageKind, MessagePart, SendOptions, SharedMessage};
 pub use opcode::Opcode;
 pub use output::{Segments, Transmit};
 pub use state::{ReadyState, Role};

@@ -34,15 +34,23 @@ pub(crate) struct Output {
     front: usize,
     /// How many bytes of the front frame are written, header included.
     front_written: usize,
-    /// Payloads by reference, each with the index in `bytes` that it goes before.
-    #[expect(clippy::box_collection, reason = "few connections have any: 8 bytes at rest instead of 32")]
-    shared: Option<Box<VecDeque<(usize, Bytes)>>>,
+    /// Boxed: few connections have any.
+    shared: Option<Box<Shared>>,
     /// Payload bytes of the data frames in the queue, the front frame's written ones included.
     buffered: u64,
     /// Those of the front frame that are written.
     front_counted: u64,
     /// Pongs in the queue.
     pongs: u16,
+}
+
+/// Payloads by reference.
+#[derive(Debug, Default)]
+struct Shared {
+    /// In order, each with the index in `bytes` that it goes before.
+    payloads: VecDeque<(usize, Bytes)>,
+    /// The bytes of them all: a slow peer takes a little of many, and they are not to be counted anew each time.
+    len: usize,
 }
 
 impl Output {
@@ -93,7 +101,9 @@ impl Output {
         header.payload_len = payload.len() as u64;
         header.write(&mut self.bytes);
         self.count(header, payload.len());
-        self.shared.get_or_insert_default().push_back((self.bytes.len(), payload));
+        let shared = self.shared.get_or_insert_default();
+        shared.len += payload.len();
+        shared.payloads.push_back((self.bytes.len(), payload));
     }
 
     #[inline]
@@ -136,8 +146,9 @@ impl Output {
             written -= header_len + payload_len;
             self.front += header_len;
             match self.shared.as_mut() {
-                Some(shared) if shared.front().is_some_and(|&(position, _)| position == self.front) => {
-                    shared.pop_front();
+                Some(shared) if shared.payloads.front().is_some_and(|&(position, _)| position == self.front) => {
+                    shared.payloads.pop_front();
+                    shared.len -= payload_len;
                 }
                 _ => self.front += payload_len,
             }
@@ -150,7 +161,7 @@ impl Output {
         // What is written is given back once it is most of the buffer, so that each byte is moved once at the most.
         if self.front > (64 << 10) && self.front > self.bytes.len() / 2 {
             self.bytes.drain(..self.front);
-            for (position, _) in self.shared.iter_mut().flat_map(|shared| shared.iter_mut()) {
+            for (position, _) in self.shared.iter_mut().flat_map(|shared| shared.payloads.iter_mut()) {
                 *position -= self.front;
             }
             self.front = 0;
@@ -193,7 +204,7 @@ impl<'a> Segments<'a> {
         let output = self.output;
         let mut at = output.front;
         let mut skip = output.front_written;
-        let mut shared = output.shared.iter().flat_map(|shared| shared.iter());
+        let mut shared = output.shared.iter().flat_map(|shared| shared.payloads.iter());
         let mut own_next = true;
         let mut next_shared = shared.next();
         std::iter::from_fn(move || {
@@ -239,8 +250,7 @@ impl<'a> Segments<'a> {
     /// How many bytes there are, over all slices.
     pub fn len(&self) -> usize {
         let output = self.output;
-        let shared: usize =
-            output.shared.iter().flat_map(|shared| shared.iter()).map(|(_, payload)| payload.len()).sum();
+        let shared = output.shared.as_ref().map_or(0, |shared| shared.len);
         output.bytes.len() - output.front + shared - output.front_written
     }
 

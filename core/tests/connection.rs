@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::{FixedKey, Pair, hex, tell, transmit};
 use itoden_core::{
     CloseCode, Config, Connection, Failure, Input, Limits, Message, MessageKind, ReadyState, Role, SendError,
-    Timestamp, Transmit,
+    SendOptions, SharedMessage, Timestamp, Transmit,
 };
 
 const NORMAL: Option<CloseCode> = Some(CloseCode::NORMAL);
@@ -350,6 +350,25 @@ fn limits_hold_the_same_for_a_message_that_is_lent_and_for_one_that_comes_byte_b
             }
             assert_eq!(told, [expected], "{len} bytes in steps of {step}, {limits:?}");
         }
+    }
+}
+
+#[test]
+fn a_shared_message_goes_to_many_connections_and_its_text_is_checked_once() {
+    let text = SharedMessage::text("to all");
+    assert_eq!(SharedMessage::new(MessageKind::Text, Bytes::from_static(b"to all")), Ok(text.clone()));
+    assert_eq!(SharedMessage::new(MessageKind::Text, Bytes::from_static(b"\xff")), Err(SendError::TextNotUtf8));
+    let bytes = SharedMessage::binary(vec![7; 10_000]);
+    assert_eq!((bytes.kind(), bytes.payload().len()), (MessageKind::Binary, 10_000));
+    for role in ["server", "client"] {
+        let mut connection = common::connection(role, Config::default());
+        let mut alike = common::connection(role, Config::default());
+        for message in [&text, &bytes] {
+            connection.send_shared_message(message, SendOptions::default()).unwrap();
+            alike.send_shared(message.kind(), message.payload().clone()).unwrap();
+        }
+        assert_eq!(connection.buffered_amount(), 10_006);
+        assert_eq!(transmit(&mut connection), transmit(&mut alike));
     }
 }
 

@@ -41,6 +41,7 @@ export const rooms = [
     commands: [{ runner: 'node', command: process.execPath, args: ['--test', ...testFiles('scripts/tests')] }],
   },
   { name: 'core', needs: [], commands: [cargo('itoden-core')] },
+  { name: 'fuzz', needs: [], commands: [{ runner: 'fuzz', command: process.execPath, args: ['scripts/fuzz.mjs', '--quick'] }] },
   { name: 'net', needs: [], commands: [cargo('itoden-net')] },
   {
     name: 'autobahn',

@@ -2,7 +2,7 @@
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 /** @typedef {Counts & { room: string, seconds: number }} RoomResult */
-/** @typedef {'cargo' | 'node' | 'pytest' | 'autobahn'} Runner */
+/** @typedef {'cargo' | 'node' | 'pytest' | 'autobahn' | 'fuzz'} Runner */
 
 const colours = /\x1b\[[0-9;]*m/g;
 
@@ -37,6 +37,12 @@ const readers = {
       if (found) sum = add(sum, { passed: Number(found[1]), failed: Number(found[2]), skipped: Number(found[3]) });
     }
     return sum;
+  },
+
+  // One line, of scripts/fuzz.mjs: 'fuzz: 7 passed, 0 failed'. Each target is a test.
+  fuzz(lines) {
+    const found = lines.map((line) => /^fuzz: (\d+) passed, (\d+) failed$/.exec(line)).findLast(Boolean);
+    return { passed: Number(found?.[1] ?? 0), failed: Number(found?.[2] ?? 0), skipped: 0 };
   },
 
   // One block, in TAP ('# pass 12') or for people ('ℹ pass 12'). A test's own output may look like it, so only the last

@@ -51,6 +51,12 @@ test('this very Node prints closing lines that are understood', () => {
   }
 });
 
+test('each fuzz target counts as a test', () => {
+  const lines = ['✓ header: 300000 runs in 1.0 s, 400 edges', 'fuzz: 6 passed, 1 failed'];
+  assert.deepEqual(countTests('fuzz', lines), { passed: 6, failed: 1, skipped: 0 });
+  assert.deepEqual(countTests('fuzz', ['itoden: A C++ compiler is missing']), { passed: 0, failed: 0, skipped: 0 });
+});
+
 /** @type {[string, import('../lib/summary.mjs').Counts][]} */
 const pytestLines = [
   ['============ 12 passed in 0.34s ============', { passed: 12, failed: 0, skipped: 0 }],

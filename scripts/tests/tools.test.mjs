@@ -97,7 +97,7 @@ test('the least Rust is the one that Cargo.toml names', () => {
   assert.match(leastRust(), /^1\.\d+/);
 });
 
-for (const script of ['start', 'test', 'build', 'lint', 'generate']) {
+for (const script of ['start', 'test', 'build', 'lint', 'generate', 'fuzz']) {
   test(`npm run ${script} on a machine without Rust ends with that sentence alone and exit code 1`, () => {
     const path = mkdtempSync(join(tmpdir(), 'itoden-tools-'));
     try {
@@ -122,6 +122,10 @@ const wrongArguments = [
   [['build.mjs', 'roof'], /^\nitoden: There is no part 'roof' to build; there are npm, node, python, wasm\.\n$/],
   [['start.mjs', '--port', '70000'], /^\nitoden: The port is '70000', but must be a number from 0 [^\n]*\n$/],
   [['start.mjs', '--colour'], /^\nitoden: Unknown option '--colour'[^\n]*Usage: npm start -- \[--port NUMBER\]\n$/],
+  [['fuzz.mjs', 'moon'], /^\nitoden: There is no fuzz target 'moon'; there are header, decoder, .*\.\n$/],
+  [['fuzz.mjs', '--seconds', '0'], /^\nitoden: --seconds is '0', but must be a number from 1 to 999999\.\n$/],
+  [['fuzz.mjs', '--hex', '00'], /^\nitoden: --hex takes the bytes of one input in hex, and one target\.\n$/],
+  [['fuzz.mjs', '--colour'], /^\nitoden: Unknown option '--colour'[^\n]*Usage: npm run fuzz -- [^\n]*\n$/],
   [['version.mjs', 'get'], /^\nitoden: Usage: npm run version:set -- X\.Y\.Z, or npm run version:check\.\n$/],
 ];
 for (const [[script, ...args], sentence] of wrongArguments) {

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::{Letter, Mailbox, Native, connection};
 use crate::batch::{Batch, RecordKind};
+use crate::deflate::agreement_json;
 use crate::error::connect_json;
 use crate::handshake::raw_headers;
 use crate::inbox::Inbox;
@@ -63,5 +64,6 @@ fn opened_json(opened: &Opened<TcpStream>) -> serde_json::Value {
         "minorVersion": response.map(|response| response.version.minor()),
         "rawHeaders": response.map(|response| raw_headers(&response.headers)),
         "subprotocol": opened.connection.subprotocol(),
+        "deflate": opened.connection.deflate().map(|params| agreement_json(&params)),
     })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use itoden_core::{CloseCode, Closed, Connection, Event, Message, SendError};
+use itoden_core::{CloseCode, Closed, Connection, Event, Message, SendError, Transmit};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::driver::{Driver, Handler};
@@ -108,7 +108,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.connection().send(message).map_err(Ended::Send)?;
         poll_fn(|cx| {
             let ended = self.poll(cx).is_ready();
-            if self.driver.connection().buffered_amount() == 0 && !ended {
+            // Not `buffered_amount`: an empty message has no payload, and its sender is to be held back all the same.
+            let waits = matches!(self.driver.connection().poll_transmit(), Some(Transmit::Write(_)));
+            if !waits && !ended {
                 return Poll::Ready(Ok(()));
             }
             match &self.driver.handler().closed {

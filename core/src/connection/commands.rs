@@ -8,10 +8,10 @@ use super::{Connection, RSV1, Sending};
 use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::error::SendError;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
-use crate::message::{Message, MessageKind, SendOptions};
+use crate::message::{Message, MessageKind, SendOptions, SharedMessage};
 use crate::opcode::Opcode;
 use crate::time::Timestamp;
-use crate::utf8::{self, Validator};
+use crate::utf8::Validator;
 
 /// Commands.
 impl Connection {
@@ -45,16 +45,24 @@ impl Connection {
         options: SendOptions,
     ) -> Result<(), SendError> {
         self.check_message()?;
-        if kind == MessageKind::Text {
-            utf8::whole(&payload).map_err(|_| SendError::TextNotUtf8)?;
-        }
+        self.push_shared(SharedMessage::new(kind, payload)?, options);
+        Ok(())
+    }
+
+    /// Sends a message that goes to many connections, and was checked once for all of them.
+    pub fn send_shared_message(&mut self, message: &SharedMessage, options: SendOptions) -> Result<(), SendError> {
+        self.check_message()?;
+        self.push_shared(message.clone(), options);
+        Ok(())
+    }
+
+    fn push_shared(&mut self, message: SharedMessage, options: SendOptions) {
+        let (kind, payload) = message.into_parts();
         if self.compresses(options, Some(payload.len())) {
-            self.push_data(kind.opcode(), true, true, true, &payload);
-            return Ok(());
+            return self.push_data(kind.opcode(), true, true, true, &payload);
         }
         let header = self.header(kind.opcode(), true);
         self.output.push_shared(header, payload);
-        Ok(())
     }
 
     /// Sends the next fragment of a message (§5.4): the first one opens the message, the one with `fin` ends it.

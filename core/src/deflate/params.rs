@@ -163,7 +163,10 @@ pub fn accept(offers: &[Extension], config: &DeflateConfig) -> Option<(Extension
         let answer = Written {
             server_no_context_takeover: params.server_no_context_takeover,
             client_no_context_takeover: params.client_no_context_takeover,
-            server_max_window_bits: (server_bits < MAX_BITS).then_some(server_bits),
+            // "A server accepts an extension negotiation offer with this parameter by including the [...] parameter in the
+            // extension negotiation response" (§7.1.2.1), also if it is the largest.
+            server_max_window_bits: (server_bits < MAX_BITS || offered.server_max_window_bits.is_some())
+                .then_some(server_bits),
             client_max_window_bits: (client_bits < MAX_BITS).then_some(Some(client_bits)),
         };
         Some((answer.to_extension(), params))

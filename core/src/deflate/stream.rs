@@ -153,6 +153,11 @@ impl Decompressor {
             if *filled == out.len() {
                 // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
                 let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(*filled).saturating_add(1));
+                if *filled + room > out.capacity() {
+                    // Doubled, but not beyond the limit.
+                    let most = out.capacity().saturating_mul(2).min(limit.saturating_add(1)).max(*filled + room);
+                    out.reserve_exact(most - out.len());
+                }
                 out.resize(*filled + room, 0);
             }
             let (taken, made) = (inflate.total_in(), inflate.total_out());

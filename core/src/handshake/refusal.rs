@@ -22,7 +22,7 @@ impl Refusal {
     /// A refusal with a status of 300 to 599, but for 304, which has no content.
     ///
     /// Connection, Content-Length and Transfer-Encoding are set here, and left out of `headers`; Content-Type is that of
-    /// `headers` if it is there, else plain text.
+    /// `headers` if it is there, else plain text; a 426 has an Upgrade to websocket unless `headers` names another.
     ///
     /// # Errors
     ///
@@ -37,6 +37,10 @@ impl Refusal {
             all.append("Content-Type", "text/plain; charset=utf-8");
         }
         all.append("Content-Length", body.len().to_string());
+        // "The server MUST send an Upgrade header field in a 426 response" (RFC 9110 §15.5.22).
+        if status == 426 && headers.get("Upgrade").is_none() {
+            all.append("Upgrade", "websocket");
+        }
         for (name, value) in headers.iter().filter(|(name, _)| !is_one_of(name, FRAMING)) {
             all.append(name, value);
         }
@@ -52,10 +56,6 @@ impl Refusal {
         let mut head_only = false;
         let status = match error.status() {
             Some(426) if http2 => 400,
-            Some(426) => {
-                headers.append("Upgrade", "websocket");
-                426
-            }
             status => status.unwrap_or(500),
         };
         match error {

@@ -48,9 +48,12 @@ impl Content {
         match self {
             Self::Text(text, validator) => {
                 let have = (text.len() + validator.cut_len()) as u64;
-                text.reserve_exact(room(text.len(), text.capacity(), &piece));
-                let bytes = inflated(piece.payload, last, have, limit, deflate)?;
-                check(validator, &bytes, last, |part| text.push_str(part))?;
+                if deflate.is_none() {
+                    text.reserve_exact(room(text.len(), text.capacity(), &piece));
+                }
+                let (bytes, result) = inflated(piece.payload, last, have, limit, deflate);
+                check(validator, &bytes, last && result.is_ok(), |part| text.push_str(part))?;
+                result?;
                 Ok(last.then(|| Incoming::Message(Message::Text(Cow::Owned(std::mem::take(text))))))
             }
             Self::Binary(bytes) => {
@@ -65,11 +68,12 @@ impl Content {
             }
             Self::Streamed(streamed) => {
                 let ends_fragment = piece.is_last();
-                let payload = inflated(piece.payload, last, streamed.inflated, limit, deflate)?;
+                let (payload, result) = inflated(piece.payload, last, streamed.inflated, limit, deflate);
                 streamed.inflated += payload.len() as u64;
                 if streamed.kind == MessageKind::Text {
-                    check(&mut streamed.validator, &payload, last, |_| ())?;
+                    check(&mut streamed.validator, &payload, last && result.is_ok(), |_| ())?;
                 }
+                result?;
                 // The header of a frame may come alone.
                 if payload.is_empty() && !ends_fragment {
                     return Ok(None);
@@ -81,15 +85,15 @@ impl Content {
     }
 }
 
-/// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come. So
-/// the buffer grows as it would by doubling, never by what a peer declares, and ends where the frame does.
+/// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come, and
+/// no less than doubles the buffer. So it grows by what comes, never by what a peer declares, and ends where the frame does.
 fn room(len: usize, capacity: usize, piece: &Piece<'_>) -> usize {
     let come = len + piece.payload.len();
     if come <= capacity {
         return 0;
     }
     let missing = piece.header.payload_len - piece.offset - piece.payload.len() as u64;
-    piece.payload.len() + missing.min(come as u64) as usize
+    (piece.payload.len() + missing.min(come as u64) as usize).max(len)
 }
 
 /// Text must be UTF-8 as far as it came, and end with a whole character.
@@ -101,18 +105,19 @@ fn check(validator: &mut Validator, bytes: &[u8], last: bool, sink: impl FnMut(&
     valid.map_err(|_| ProtocolError::InvalidUtf8)
 }
 
-/// The payload, inflated if it is compressed; the message has had `have` bytes before.
+/// The payload, inflated if it is compressed; the message has had `have` bytes before. What came out before an error is to
+/// be checked first, so that the same byte fails a text whatever the chunks.
 fn inflated<'b>(
     payload: &'b [u8],
     last: bool,
     have: u64,
     limit: u64,
     deflate: Option<&mut MessageDeflate>,
-) -> Result<Cow<'b, [u8]>, ProtocolError> {
-    let Some(deflate) = deflate else { return Ok(Cow::Borrowed(payload)) };
+) -> (Cow<'b, [u8]>, Result<(), ProtocolError>) {
+    let Some(deflate) = deflate else { return (Cow::Borrowed(payload), Ok(())) };
     let mut bytes = Vec::new();
-    inflate(payload, last, limit.saturating_sub(have), deflate, limit, &mut bytes)?;
-    Ok(Cow::Owned(bytes))
+    let result = inflate(payload, last, limit.saturating_sub(have), deflate, limit, &mut bytes);
+    (Cow::Owned(bytes), result)
 }
 
 /// Appends what a compressed payload becomes, stopped while it inflates where `out` would have more than `most` bytes.

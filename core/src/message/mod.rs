@@ -8,9 +8,13 @@ mod content;
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 pub use assembler::{Assembler, Incoming};
 
+use crate::error::SendError;
 use crate::opcode::Opcode;
+use crate::utf8;
 
 /// Text or binary: the "Payload data" of §5.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +80,51 @@ impl<'a> Message<'a> {
             Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
             Self::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
         }
+    }
+}
+
+/// A whole message whose bytes are shared, and known to be UTF-8 if it is text: to be sent on many connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedMessage {
+    kind: MessageKind,
+    payload: Bytes,
+}
+
+impl SharedMessage {
+    /// A message of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TextNotUtf8`] for text that is not UTF-8.
+    pub fn new(kind: MessageKind, payload: Bytes) -> Result<Self, SendError> {
+        if kind == MessageKind::Text {
+            utf8::whole(&payload).map_err(|_| SendError::TextNotUtf8)?;
+        }
+        Ok(Self { kind, payload })
+    }
+
+    /// A text message.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { kind: MessageKind::Text, payload: text.into().into() }
+    }
+
+    /// A binary message.
+    pub fn binary(payload: impl Into<Bytes>) -> Self {
+        Self { kind: MessageKind::Binary, payload: payload.into() }
+    }
+
+    /// Text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// The payload.
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    pub(crate) fn into_parts(self) -> (MessageKind, Bytes) {
+        (self.kind, self.payload)
     }
 }
 

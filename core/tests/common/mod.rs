@@ -1,11 +1,14 @@
 //! What the tests share: fixed masking keys, hex, and a pair of connections without a network.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-#[cfg(feature = "deflate")]
+pub mod cases;
 pub mod deflate;
+pub mod negotiation;
 
 use std::sync::Arc;
 
+use itoden_core::deflate::DeflateConfig;
+use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, HttpVersion, RequestHead, Upgrade};
 use itoden_core::{Config, Connection, Event, Input, MaskKeys, Timestamp, Transmit};
 
 /// The masking key of the examples in RFC 6455 §5.7.
@@ -27,8 +30,49 @@ pub fn connection(role: &str, config: Config) -> Connection {
     }
 }
 
+/// One end of a connection whose opening handshake agreed on these extensions; every message is compressed.
+pub fn deflating(role: &str, agreed: &str, mut config: Config) -> Connection {
+    config.deflate = Some(DeflateConfig { threshold: 0, ..DeflateConfig::default() });
+    let nonce = cases::NONCE;
+    if role == "server" {
+        // Offered is what is to be agreed on: a server takes an offer as it stands, where it wants nothing else.
+        let head = RequestHead {
+            method: "GET".into(),
+            target: "/".into(),
+            version: HttpVersion::Http11,
+            headers: Headers::from_iter([
+                ("Host", "example.com"),
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Extensions", agreed),
+            ]),
+        };
+        let accepted = Upgrade::from_head(head).unwrap().accept(None, &Headers::new(), Arc::new(config)).unwrap();
+        let response = String::from_utf8(accepted.response.to_bytes()).unwrap();
+        assert!(response.contains(&format!("\r\nSec-WebSocket-Extensions: {agreed}\r\n")), "{response}");
+        return accepted.connection;
+    }
+    let request = ClientRequest {
+        host: "example.com".into(),
+        target: "/".into(),
+        subprotocols: Vec::new(),
+        deflate: config.deflate.clone(),
+        headers: Headers::new(),
+    };
+    let (mut handshake, _) = ClientHandshake::new(request, nonce, HeadLimits::default()).unwrap();
+    let response = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: {agreed}\r\n\r\n"
+    );
+    let (response, _) = handshake.handle_bytes(response.as_bytes()).unwrap().unwrap();
+    handshake.open(&response, Arc::new(config), Box::new(FixedKey)).unwrap()
+}
+
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 pub fn unhex(text: &str) -> Vec<u8> {

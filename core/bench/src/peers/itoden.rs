@@ -7,7 +7,9 @@ use itoden_core::frame::encode;
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::header::FrameHeader;
 use itoden_core::mask::BufferedMaskKeys;
-use itoden_core::{Config, Connection, Event, MaskKeys, Message, MessageKind, Opcode, Timestamp, Transmit};
+use itoden_core::{
+    Config, Connection, Event, MaskKeys, Message, MessageKind, Opcode, SendOptions, SharedMessage, Timestamp, Transmit,
+};
 use rand::Rng;
 
 use crate::contender::{Class, Contender};
@@ -117,17 +119,20 @@ fn encoder(workload: &Workload, mut connection: Connection) -> Contender {
     })
 }
 
-/// `send_shared`: a large payload is queued by reference.
+/// `send_shared_message`: a large payload is queued by reference.
 fn sharing(workload: &Workload) -> Contender {
     let wire = Wire::new(Default::default(), workload.capacity());
     let own = wire.clone();
     let payloads = workload.payloads.clone();
     let kind = if workload.case.is_text() { MessageKind::Text } else { MessageKind::Binary };
+    // Text is known to be UTF-8, as it is by the type of those peers that have one.
+    let messages: Vec<_> =
+        payloads.iter().map(|payload| SharedMessage::new(kind, payload.clone()).expect("UTF-8")).collect();
     let mut connection = server();
     Contender::new("itoden-core, shared", Class::Itoden, Some(wire), move |tally| {
         own.rewind();
-        for payload in &payloads {
-            connection.send_shared(kind, payload.clone()).expect("an open connection");
+        for message in &messages {
+            connection.send_shared_message(message, SendOptions::default()).expect("an open connection");
         }
         flush(&mut connection, &own, payloads.len(), tally);
     })

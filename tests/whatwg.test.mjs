@@ -1,0 +1,88 @@
+// The WebSocket of itoden/whatwg beside Chromium's own: the same scenarios against the same server give the same logs.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import * as itoden from 'itoden/whatwg';
+import { launchBrowser, openWindow } from './lib/browser.mjs';
+import * as sockets from './whatwg/scenarios.mjs';
+import { startScenarioServer } from './whatwg/server.mjs';
+import * as streams from './whatwg/streams.mjs';
+
+const file = (name) => fileURLToPath(new URL(`whatwg/${name}`, import.meta.url));
+
+/** Chromium holds back connections behind those that failed, for seconds; nothing waits for this in vain. */
+const DEADLINE = { timeout: 60_000 };
+
+let browser;
+let server;
+
+before(async () => {
+  server = await startScenarioServer({
+    '/': file('page.html'),
+    '/scenarios.mjs': file('scenarios.mjs'),
+    '/streams.mjs': file('streams.mjs'),
+  });
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.stop();
+});
+
+const plain = (log) => JSON.parse(JSON.stringify(log ?? null));
+
+/** The log of a scenario in a page of its own. */
+async function inChromium(path, name) {
+  const { page, close } = await openWindow(browser);
+  try {
+    await page.goto(server.origin);
+    return await page.evaluate(
+      async ([module, scenario, url]) => {
+        const { scenarios } = await import(module);
+        return JSON.parse(JSON.stringify((await scenarios[scenario](globalThis, url)) ?? null));
+      },
+      [path, name, server.url],
+    );
+  } finally {
+    await close();
+  }
+}
+
+/** The classes, with all connections made by Node's http. */
+const overStreams = {
+  ...itoden,
+  WebSocket: new Proxy(itoden.WebSocket, {
+    construct: (WebSocket, [url, protocols], target) => {
+      const bag = typeof protocols === 'object' && !Array.isArray(protocols) ? protocols : { protocols };
+      return Reflect.construct(WebSocket, [url, { ...bag, node: { transport: 'stream' } }], target);
+    },
+  }),
+  WebSocketStream: new Proxy(itoden.WebSocketStream, {
+    construct: (Stream, [url, options], target) => Reflect.construct(Stream, [url, { ...options, node: { transport: 'stream' } }], target),
+  }),
+};
+
+for (const [path, { scenarios, deviations }] of [['/scenarios.mjs', sockets], ['/streams.mjs', streams]]) {
+  describe(`as in Chromium: ${path}`, { concurrency: 6 }, () => {
+    for (const [name, run] of Object.entries(scenarios)) {
+      test(name, DEADLINE, async (t) => {
+        const mine = plain(await run(itoden, server.url));
+        if (name in deviations) {
+          assert.deepEqual(mine, deviations[name].expected);
+          t.diagnostic(`not as in Chromium: ${deviations[name].standard}`);
+        } else {
+          assert.deepEqual(mine, await inChromium(path, name));
+        }
+      });
+
+      // What only looks at the interface or its arguments makes no connection.
+      if (run.constructor.name === 'AsyncFunction') {
+        test(`${name} (over Node's http)`, DEADLINE, async () => {
+          assert.deepEqual(plain(await run(overStreams, server.url)), plain(await run(itoden, server.url)));
+        });
+      }
+    }
+  });
+}
