@@ -31,8 +31,8 @@ ADVERSARIES = {
     for kind in ("connections", "handshakes")
 }
 
-# What these cases are run on has negotiated no compression: deflate.json is left out here, and so are the cases
-# of others that need it. The test below fails as soon as that changes.
+# What these cases are run on has negotiated no compression: deflate.json is left out here, and the cases
+# of others that need it are too. The test below fails as soon as that changes.
 OPEN_CASES = [case for name in OPEN_FILES for case in named(name, read(name))] + named(
     "adversaries", [case for case in ADVERSARIES["connections"] if "extensions" not in case]
 )

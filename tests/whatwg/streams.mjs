@@ -265,17 +265,6 @@ export const scenarios = {
     return log;
   },
 
-  'messages that come after close was called can still be read': async ({ WebSocketStream }, url) => {
-    const stream = new WebSocketStream(`${url}/say?text=1&text=2&text=3`);
-    const { readable } = await stream.opened;
-    stream.close();
-    const reader = readable.getReader();
-    const log = [];
-    for (let index = 0; index < 4; index += 1) log.push(await settled(reader.read()));
-    log.push(await settled(stream.closed));
-    return log;
-  },
-
   'a server is held back while nobody reads, and nothing is lost': async ({ WebSocketStream }, url) => {
     const name = nameOf();
     const size = 1 << 16;
