@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Any
 
 import pytest
@@ -119,12 +120,39 @@ async def test_a_client_that_says_nothing_of_its_window_is_agreed_with_unless_th
     assert b"Sec-WebSocket-Extensions" not in await answer(require_client_max_window_bits=True)
 
 
+def agree(request: bytes) -> bytes:
+    return answer_upgrade(request)[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+
+
+@asynchronous
+async def test_fragments_are_compressed_and_none_waits_for_the_next_one() -> None:
+    async with raw_server(agree) as (number, streams):
+        connection = await itoden.connect(f"ws://127.0.0.1:{number}/")
+        reader, writer = await streams
+        inflate = zlib.decompressobj(wbits=-15).decompress
+        go_on = asyncio.Event()
+
+        async def fragments() -> Any:
+            yield "Hello, "
+            await go_on.wait()
+            yield "world"
+
+        sending = asyncio.ensure_future(connection.send(fragments()))
+        for first, tail, expected in [(0x41, b"", b"Hello, "), (0x00, b"", b"world"), (0x80, b"\0\0\xff\xff", b"")]:
+            head = await reader.readexactly(6)
+            assert head[0] == first
+            payload = await reader.readexactly(head[1] & 0x7F)
+            unmasked = bytes(byte ^ head[2 + index % 4] for index, byte in enumerate(payload))
+            assert inflate(unmasked + tail) == expected
+            go_on.set()
+        await sending
+        writer.close()
+        await connection.wait_closed()
+
+
 @asynchronous
 async def test_what_is_agreed_on_is_compressed_on_the_wire() -> None:
-    def answer(request: bytes) -> bytes:
-        return answer_upgrade(request)[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-
-    async with raw_server(answer) as (number, streams):
+    async with raw_server(agree) as (number, streams):
         connection = await itoden.connect(f"ws://127.0.0.1:{number}/")
         reader, writer = await streams
         await connection.send(TEXT)

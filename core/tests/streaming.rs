@@ -199,3 +199,15 @@ proptest! {
         prop_assert_eq!((fragments, firsts, lasts), (parts.len(), 1, 1));
     }
 }
+
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_fragments_are_told_as_they_were_sent_when_each_has_come() {
+    use common::deflate::{always, shake_hands};
+    let (mut client, mut server) = shake_hands(always(), always());
+    client.stream_messages(true);
+    for (fragment, fin, told) in [("Hel", false, "<Hel|"), ("lo", false, "lo|"), ("", false, "|"), ("!", true, "!|>")] {
+        server.send_fragment(MessageKind::Text, fragment.as_bytes(), fin).unwrap();
+        assert_eq!(take(&mut client, &mut transmit(&mut server)), [told]);
+    }
+}

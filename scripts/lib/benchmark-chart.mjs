@@ -21,6 +21,7 @@ const style = `
     .quiet { fill: #57606a; }
     .grid { stroke: #d0d7de; }
     .itoden { fill: #cf222e; }
+    .variant { fill: #e8a0a6; }
     .peer { fill: #8c959f; }
     .floor { fill: #1a7f37; }
     @media (prefers-color-scheme: dark) {
@@ -28,6 +29,7 @@ const style = `
       .quiet { fill: #9198a1; }
       .grid { stroke: #3d444d; }
       .itoden { fill: #ff7b72; }
+      .variant { fill: #8f4f4b; }
       .peer { fill: #656c76; }
       .floor { fill: #3fb950; }
     }`;

@@ -1,6 +1,6 @@
 // What the benchmark of the core measured: the numbers behind the tables, the charts and the verdicts.
 
-/** @typedef {'itoden' | 'peer' | 'floor' | 'primitive'} Class */
+/** @typedef {'itoden' | 'variant' | 'peer' | 'floor' | 'primitive'} Class */
 
 /**
  * @typedef {object} Line what the program prints: one contender on one workload in one pass

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use itoden_core::{CloseCode, MessageKind, SendOptions};
+use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
@@ -357,9 +357,7 @@ impl AsyncConnection {
         let payload = Payload::extract("fragment", &fragment)?;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         let traced = || Traced::new(false, if first { kind_name(kind) } else { "CONT" }, payload.as_bytes(), fin);
-        // What is sent in fragments is to be there fragment by fragment, which a compressor would hold back.
-        let options = SendOptions { compress: false };
-        let taken = Self::command(slf, |core| core.send_fragment_with(kind, payload.as_bytes(), fin, options), traced)?;
+        let taken = Self::command(slf, |core| core.send_fragment(kind, payload.as_bytes(), fin), traced)?;
         Self::after_command(slf, taken)
     }
 

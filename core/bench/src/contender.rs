@@ -17,6 +17,8 @@ use crate::workload::{Task, Workload};
 pub enum Class {
     /// itoden-core.
     Itoden,
+    /// itoden-core on a peer's terms, to explain a difference: no bound counts it.
+    Variant,
     /// Another library.
     Peer,
     /// The least that has to be done for this workload.

@@ -136,6 +136,10 @@ fuzz_target!(|case: Case<'_>| {
     ] {
         let cut = receive(case.connection(), &stream, manner);
         assert_eq!(cut, whole, "{manner:?} differs from the stream in one chunk");
+        let mut streaming = case.connection();
+        streaming.stream_messages(true);
+        let joined = receive(streaming, &stream, manner);
+        assert_eq!(joined, whole, "{manner:?}: messages that are streamed differ from those put together");
     }
 
     // What came, or what it may have become; twice as a vector grows, and once more for text that is checked.

@@ -154,6 +154,13 @@ fn elsewhere(expected: &[u8], compressed: &[u8], bits: u8) {
     assert!(other == expected);
 }
 
+/// Whether the tail is the end of a block, its only one, and brings nothing: then the message before it was whole.
+fn ends_with_the_tail(stream: &[u8], before: usize) -> bool {
+    let plain = inflate(stream, usize::MAX);
+    let mut in_tail = plain.ends.iter().map(|&(end, _)| end).filter(|end| end + TAIL.len() > stream.len());
+    plain.bytes.len() == before && in_tail.next() == Some(stream.len())
+}
+
 /// Any bytes become what the plain inflater makes of them, and never more than the limit.
 fn any(deflate: Deflate, from_client: bool, limit: usize, messages: &[Foreign<'_>], chunks: &[u8]) {
     let Direction { mut receiver, bits, anew, .. } = direction(deflate, from_client);
@@ -166,10 +173,13 @@ fn any(deflate: Deflate, from_client: bool, limit: usize, messages: &[Foreign<'_
             (stream, done) = (Vec::new(), 0);
         }
         stream.extend_from_slice(payload);
-        stream.extend_from_slice(&TAIL);
         let plain = inflate(&stream, done + limit);
         let expected = match plain.verdict {
-            Verdict::Valid => None,
+            Verdict::Valid if payload.is_empty() || plain.ends.last() == Some(&(stream.len(), true)) => None,
+            Verdict::Valid => {
+                stream.extend_from_slice(&TAIL);
+                (!ends_with_the_tail(&stream, plain.bytes.len())).then_some(InflateError::Invalid)
+            }
             Verdict::Invalid => Some(InflateError::Invalid),
             Verdict::TooMuch => Some(InflateError::TooBig),
         };

@@ -19,6 +19,8 @@ struct Case<'a> {
     chunk: u16,
     /// The share of what waits that the transport takes at first, of 255.
     share: u8,
+    /// Who is told messages part by part.
+    streams: [bool; 2],
 }
 
 #[derive(Arbitrary, Debug)]
@@ -58,6 +60,9 @@ fn settle(pair: &mut Pair, chunk: usize, share: u8) {
 
 fuzz_target!(|case: Case<'_>| {
     let mut pair = Pair::new(&case.client, &case.server);
+    for (end, streams) in pair.ends.iter_mut().zip(case.streams) {
+        end.connection.stream_messages(streams);
+    }
     let chunk = usize::from(case.chunk) + 1;
     for step in &case.script {
         match step {

@@ -20,6 +20,8 @@ pub struct Inflated {
     pub verdict: Verdict,
     /// The farthest that a match reaches back.
     pub farthest: usize,
+    /// How many bytes were begun where each block ended, and whether it was the last of a stream.
+    pub ends: Vec<(usize, bool)>,
 }
 
 /// Why reading stops.
@@ -32,7 +34,7 @@ enum Stop {
 
 /// Inflates what has come of a raw stream, up to `most` bytes; a new stream begins behind a block that says it is the last.
 pub fn inflate(input: &[u8], most: usize) -> Inflated {
-    let mut reader = Reader { input, at: 0, most, stream: 0, out: Vec::new(), farthest: 0 };
+    let mut reader = Reader { input, at: 0, most, stream: 0, out: Vec::new(), farthest: 0, ends: Vec::new() };
     let verdict = loop {
         match reader.block() {
             Ok(()) => {}
@@ -41,7 +43,7 @@ pub fn inflate(input: &[u8], most: usize) -> Inflated {
             Err(Stop::TooMuch) => break Verdict::TooMuch,
         }
     };
-    Inflated { bytes: reader.out, verdict, farthest: reader.farthest }
+    Inflated { bytes: reader.out, verdict, farthest: reader.farthest, ends: reader.ends }
 }
 
 struct Reader<'a> {
@@ -54,6 +56,7 @@ struct Reader<'a> {
     stream: usize,
     out: Vec<u8>,
     farthest: usize,
+    ends: Vec<(usize, bool)>,
 }
 
 /// A set of prefix codes: for each length how many there are, and the symbols in the order of their codes.
@@ -177,6 +180,7 @@ impl Reader<'_> {
             }
             _ => return Err(Stop::Invalid),
         }
+        self.ends.push((self.at.div_ceil(8), last));
         if last {
             self.at = self.at.next_multiple_of(8);
             self.stream = self.out.len();

@@ -12,7 +12,7 @@ use itoden_core::{
 
 use crate::ends::{Deflate, open};
 use crate::recipe::{Kitchen, Recipe};
-use crate::record::Told;
+use crate::record::{Joiner, Told};
 
 /// The most bytes that one end sends as messages in one case.
 const MOST: usize = 100_000;
@@ -86,6 +86,8 @@ pub struct End {
     message: Option<(MessageKind, Vec<u8>)>,
     /// What it is to be told, in order.
     expected: VecDeque<Told>,
+    /// The message whose parts it is being told, if it streams them.
+    joiner: Joiner,
     pub incoming: VecDeque<u8>,
     /// Whether the peer has ended its side of the transport, and whether this end was told.
     peer_ended: bool,
@@ -107,6 +109,7 @@ impl End {
             outbox: VecDeque::new(),
             message: None,
             expected: VecDeque::new(),
+            joiner: Joiner::default(),
             incoming: VecDeque::new(),
             peer_ended: false,
             eof_told: false,
@@ -341,8 +344,13 @@ impl Pair {
             true => Input::empty(),
             false => self.ends[who].connection.handle_bytes(self.now, buffer),
         };
-        while let Some(event) = self.ends[who].connection.poll_event(&mut input).map(Told::from) {
-            self.told(who, event);
+        loop {
+            let end = &mut self.ends[who];
+            let Some(event) = end.connection.poll_event(&mut input) else { break };
+            end.joiner.push(event);
+            if let Some(event) = end.joiner.told.pop() {
+                self.told(who, event);
+            }
             if pause {
                 self.ends[who].connection.pause_reading();
             }

@@ -1,7 +1,9 @@
 //! What connections tell and send, kept for comparison.
 
 use itoden_core::header::{FrameHeader, HeaderRules};
-use itoden_core::{Closed, Connection, Event, Message, Opcode, ProtocolError, Role, Transmit};
+use itoden_core::{
+    Closed, Connection, Event, Message, MessageKind, MessagePart, Opcode, ProtocolError, Role, Transmit,
+};
 
 /// An event that owns what it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,37 @@ impl From<Event<'_>> for Told {
             Event::Failed(error) => Self::Failed(error),
             Event::Closed(closed) => Self::Closed(closed),
             other => panic!("an event that no target knows: {other:?}"),
+        }
+    }
+}
+
+/// What is told, with the parts of messages that are streamed put together.
+#[derive(Debug, Default)]
+pub struct Joiner {
+    pub told: Vec<Told>,
+    open: Option<(MessageKind, Vec<u8>)>,
+}
+
+impl Joiner {
+    pub fn push(&mut self, event: Event<'_>) {
+        match event {
+            Event::MessagePart(part) => self.join(&part),
+            event => self.told.push(event.into()),
+        }
+    }
+
+    fn join(&mut self, part: &MessagePart<'_>) {
+        assert_eq!(part.first, self.open.is_none(), "the first part is said to be the first, and no other");
+        assert!(part.ends_fragment || !part.last && !part.payload.is_empty(), "{part:?}");
+        let (kind, mut message) = self.open.take().unwrap_or((part.kind, Vec::new()));
+        assert_eq!(part.kind, kind, "all parts say what the message is");
+        message.extend_from_slice(&part.payload);
+        match kind {
+            _ if !part.last => self.open = Some((kind, message)),
+            MessageKind::Text => {
+                self.told.push(Told::Text(String::from_utf8(message).expect("parts of a text are UTF-8")))
+            }
+            MessageKind::Binary => self.told.push(Told::Binary(message)),
         }
     }
 }

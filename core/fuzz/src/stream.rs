@@ -6,7 +6,7 @@ use itoden_core::deflate::Compressor;
 use itoden_core::{Connection, Input, Role, Timestamp, mask};
 
 use crate::recipe::{Kitchen, Recipe};
-use crate::record::{Told, transmit};
+use crate::record::{Joiner, Told, transmit};
 
 /// How the length of a payload is written.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -152,9 +152,10 @@ pub struct Manner<'a> {
     pub pauses: bool,
 }
 
-/// Hands the stream over and then its end; what the connection told, and what it sent.
+/// Hands the stream over and then its end; what the connection told, its messages joined if it streams them, and what it
+/// sent.
 pub fn receive(mut connection: Connection, stream: &[u8], manner: Manner<'_>) -> (Vec<Told>, Vec<u8>) {
-    let (mut told, mut sent) = (Vec::new(), Vec::new());
+    let (mut told, mut sent) = (Joiner::default(), Vec::new());
     let mut lengths = manner.chunks.iter().map(|&len| usize::from(len) + 1).cycle();
     let mut rest = stream;
     while !rest.is_empty() {
@@ -164,7 +165,7 @@ pub fn receive(mut connection: Connection, stream: &[u8], manner: Manner<'_>) ->
         loop {
             let mut input = connection.handle_bytes(Timestamp::ZERO, &mut buffer);
             while let Some(event) = connection.poll_event(&mut input) {
-                told.push(event.into());
+                told.push(event);
                 if manner.peer_reads {
                     transmit(&mut connection, &mut sent);
                 }
@@ -184,8 +185,8 @@ pub fn receive(mut connection: Connection, stream: &[u8], manner: Manner<'_>) ->
     transmit(&mut connection, &mut sent);
     connection.handle_eof(Timestamp::ZERO);
     while let Some(event) = connection.poll_event(&mut Input::empty()) {
-        told.push(event.into());
+        told.push(event);
     }
     transmit(&mut connection, &mut sent);
-    (told, sent)
+    (told.told, sent)
 }

@@ -1,5 +1,6 @@
 //! Compressing and decompressing messages (RFC 7692 §7.2).
 
+use std::mem;
 use std::thread::LocalKey;
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
@@ -12,8 +13,14 @@ pub(crate) const AVAILABLE: bool = true;
 /// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (§7.2.1), and append them again (§7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
+/// The tail and one byte more.
+const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
+
 /// Output grows by steps of at most this much, so that no step is far larger than what it brings.
 const MAX_STEP: usize = 64 << 10;
+
+/// zlib inflates fast only while there is this much room left: one match, and what it writes at once.
+const FAST: usize = 258 + 64;
 
 /// Why a message can't be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +90,9 @@ impl Compressor {
     }
 
     /// Appends the next part of a message, compressed, to `out`; with `fin` it is the last part.
+    ///
+    /// Each part can be decompressed as soon as it has arrived: none waits in the compressor for the next one.
     pub fn compress(&mut self, mut payload: &[u8], fin: bool, out: &mut Vec<u8>) {
-        let flush = if fin { DeflateFlush::SyncFlush } else { DeflateFlush::NoFlush };
         let start = out.len();
         let deflate = &mut *self.deflate;
         loop {
@@ -92,7 +100,9 @@ impl Compressor {
             let room = (payload.len() / 2 + 64).min(MAX_STEP);
             let end = out.len();
             out.resize(end + room, 0);
-            deflate.compress(payload, &mut out[end..], flush).expect("a compressor takes any bytes at any time");
+            deflate
+                .compress(payload, &mut out[end..], DeflateFlush::SyncFlush)
+                .expect("a compressor takes any bytes at any time");
             payload = &payload[(deflate.total_in() - taken) as usize..];
             let made = (deflate.total_out() - made) as usize;
             out.truncate(end + made);
@@ -114,12 +124,14 @@ impl Compressor {
 /// Decompresses the messages of one direction; taken and given back as a [`Compressor`] is.
 pub struct Decompressor {
     inflate: Kept<Inflate>,
+    /// Whether nothing has come since the message began, or since a block with BFINAL set ended.
+    complete: bool,
 }
 
 impl Decompressor {
     /// A decompressor with a window of 2^`window_bits` bytes, 8 to 15.
     pub fn new(window_bits: u8) -> Self {
-        Self { inflate: Kept::new(window_bits) }
+        Self { inflate: Kept::new(window_bits), complete: true }
     }
 
     /// Appends the next part of a message, decompressed, to `out`, which may grow to `limit` bytes and no further; with
@@ -133,12 +145,32 @@ impl Decompressor {
     ) -> Result<(), InflateError> {
         // `out` is made longer than what is in it, and cut at the end: room is cleared once, however it is filled.
         let mut filled = out.len();
-        let mut result = self.push(payload, limit, out, &mut filled);
-        if fin && result.is_ok() {
-            result = self.push(&TAIL, limit, out, &mut filled);
-        }
+        let result = if payload.is_empty() { Ok(()) } else { self.push(payload, limit, out, &mut filled) };
         out.truncate(filled.min(limit));
-        result
+        result?;
+        if fin { self.finish() } else { Ok(()) }
+    }
+
+    /// Appends the tail. Where the message was whole, it ends a block without compression and brings nothing.
+    ///
+    /// A message without any byte, or one that ends with BFINAL but without the byte 0x00 behind it (§7.2.3.4), is whole
+    /// as it is: it is taken as what it can only mean.
+    fn finish(&mut self) -> Result<(), InflateError> {
+        if mem::replace(&mut self.complete, true) {
+            return Ok(());
+        }
+        let inflate = &mut self.inflate;
+        let whole = (inflate.total_in() + TAIL.len() as u64, inflate.total_out());
+        // It stops at the end of a block, before the byte behind the tail; in the midst of one it would take that too.
+        let mut more = [0; 1];
+        let status = inflate.decompress(&TAIL_AND_MORE, &mut more, InflateFlush::Block);
+        if status.is_err() || (inflate.total_in(), inflate.total_out()) != whole {
+            return Err(InflateError::Invalid);
+        }
+        if status == Ok(Status::StreamEnd) {
+            inflate.restart();
+        }
+        Ok(())
     }
 
     fn push(
@@ -149,10 +181,11 @@ impl Decompressor {
         filled: &mut usize,
     ) -> Result<(), InflateError> {
         let inflate = &mut self.inflate;
+        self.complete = false;
         loop {
             if *filled == out.len() {
                 // One byte more than is allowed, so that a message of exactly the limit is told from a longer one.
-                let room = (input.len() * 4).clamp(64, MAX_STEP).min(limit.saturating_sub(*filled).saturating_add(1));
+                let room = (input.len() * 8 + FAST).min(MAX_STEP).min(limit.saturating_sub(*filled).saturating_add(1));
                 if *filled + room > out.capacity() {
                     // Doubled, but not beyond the limit.
                     let most = out.capacity().saturating_mul(2).min(limit.saturating_add(1)).max(*filled + room);
@@ -172,6 +205,7 @@ impl Decompressor {
                 Ok(Status::StreamEnd) => {
                     inflate.restart();
                     if input.is_empty() {
+                        self.complete = true;
                         return Ok(());
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::content::Content;
+use super::content::{self, Content};
 use super::{Message, MessageKind, MessagePart};
 use crate::close::CloseFrame;
 use crate::config::Limits;
@@ -163,11 +163,20 @@ impl Assembler {
         &mut self,
         piece: Piece<'b>,
         limits: &Limits,
-        deflate: Option<&mut MessageDeflate>,
+        mut deflate: Option<&mut MessageDeflate>,
     ) -> Result<Option<Incoming<'b>>, ProtocolError> {
         let header = piece.header;
+        let kind = if header.opcode == Opcode::Text { MessageKind::Text } else { MessageKind::Binary };
+        if let Some(deflate) = deflate.as_deref_mut()
+            && header.rsv != 0
+            && header.fin
+            && piece.is_whole()
+            && !self.streaming
+        {
+            let message = content::inflate_whole(kind, piece.payload, limits.max_message_size, deflate)?;
+            return Ok(Some(Incoming::Message(message)));
+        }
         let open = self.open.get_or_insert_with(|| {
-            let kind = if header.opcode == Opcode::Text { MessageKind::Text } else { MessageKind::Binary };
             Box::new(Open { compressed: header.rsv != 0, content: Content::new(kind, self.streaming) })
         });
         let last = piece.is_last() && header.fin;

@@ -85,6 +85,28 @@ impl Content {
     }
 }
 
+/// A compressed message that came whole in one frame: nothing is kept for a rest of it.
+pub(super) fn inflate_whole(
+    kind: MessageKind,
+    payload: &[u8],
+    limit: u64,
+    deflate: &mut MessageDeflate,
+) -> Result<Message<'static>, ProtocolError> {
+    let (bytes, result) = inflated(payload, true, 0, limit, Some(deflate));
+    let bytes = bytes.into_owned();
+    match (kind, result) {
+        (MessageKind::Binary, result) => result.map(|()| Message::Binary(Cow::Owned(bytes))),
+        (MessageKind::Text, Ok(())) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Message::Text(Cow::Owned(text))),
+            Err(_) => Err(ProtocolError::InvalidUtf8),
+        },
+        // Of what came out before the error only the end may be no whole character.
+        (MessageKind::Text, Err(error)) => {
+            Err(check(&mut Validator::default(), &bytes, false, |_| ()).err().unwrap_or(error))
+        }
+    }
+}
+
 /// What to reserve for a piece behind `len` bytes: room for the rest of its frame too, but not for more than has come, and
 /// no less than doubles the buffer. So it grows by what comes, never by what a peer declares, and ends where the frame does.
 fn room(len: usize, capacity: usize, piece: &Piece<'_>) -> usize {

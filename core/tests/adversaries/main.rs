@@ -3,6 +3,7 @@
 //!
 //! - `vectors`: the cases of `core/vectors/adversaries.json`, with the memory that each holds
 //! - `memory`: what no bytes can say: peers that don't read, commands at the wrong time
+//! - `rest`: what a connection holds when nothing happens
 //! - `linear`: twice the input, at most twice the machine steps and the allocated bytes
 //! - `table`: `docs/adversaries.md` says what is measured here
 #![cfg(feature = "deflate")]
@@ -12,6 +13,7 @@ mod common;
 mod heap;
 mod linear;
 mod memory;
+mod rest;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod steps;
 mod table;

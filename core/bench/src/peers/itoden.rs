@@ -34,9 +34,17 @@ pub fn contenders(workload: &Workload) -> Vec<Contender> {
             let (_, server) = compressing(workload.case.takeover, Arc::default());
             vec![decoder(workload, server, "itoden-core", workload.input.len())]
         }
-        Task::EncodeServer => vec![encoder(workload, server()), sharing(workload), framer(workload, None)],
+        Task::EncodeServer => vec![
+            encoder(workload, server()),
+            sharing(workload),
+            framer(workload, "itoden-core, frames", Class::Itoden, None),
+        ],
         Task::EncodeClient => {
-            vec![encoder(workload, Connection::client(Arc::default(), keys())), framer(workload, Some(keys()))]
+            vec![
+                encoder(workload, Connection::client(Arc::default(), keys())),
+                framer(workload, "itoden-core, frames", Class::Itoden, Some(keys())),
+                framer(workload, "itoden-core, frames, fastrand keys", Class::Variant, Some(Box::new(FastrandKeys))),
+            ]
         }
         Task::Deflate => vec![encoder(workload, compressing(workload.case.takeover, Arc::default()).1)],
     }
@@ -49,6 +57,15 @@ fn server() -> Connection {
 fn keys() -> Box<dyn MaskKeys + Send> {
     // As itoden-net does.
     Box::new(BufferedMaskKeys::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes)))
+}
+
+/// Keys that can be predicted, as sockudo-ws draws them.
+struct FastrandKeys;
+
+impl MaskKeys for FastrandKeys {
+    fn next_key(&mut self) -> [u8; 4] {
+        fastrand::u32(..).to_ne_bytes()
+    }
 }
 
 /// A client and a server that have agreed on compression, whatever a message's length.
@@ -139,13 +156,18 @@ fn sharing(workload: &Workload) -> Contender {
 }
 
 /// `frame::encode`, into one buffer a burst: the codec alone, without a connection's state, bounds and queue.
-fn framer(workload: &Workload, mut keys: Option<Box<dyn MaskKeys + Send>>) -> Contender {
+fn framer(
+    workload: &Workload,
+    name: &'static str,
+    class: Class,
+    mut keys: Option<Box<dyn MaskKeys + Send>>,
+) -> Contender {
     let wire = Wire::new(Default::default(), workload.capacity());
     let own = wire.clone();
     let payloads = workload.payloads.clone();
     let opcode = if workload.case.is_text() { Opcode::Text } else { Opcode::Binary };
     let mut buffer = Vec::with_capacity(workload.capacity());
-    Contender::new("itoden-core, frames", Class::Itoden, Some(wire), move |tally| {
+    Contender::new(name, class, Some(wire), move |tally| {
         own.rewind();
         buffer.clear();
         for payload in &payloads {
