@@ -2,12 +2,7 @@
 
 import { WebSocket } from 'itoden';
 import * as whatwg from 'itoden/whatwg';
-import { whatwgEnd, wsEnd } from './ends.mjs';
-
-/** @type {import('./exchanges.mjs').Ability[]} */
-const WS = ['ping', 'drop', 'close with 1001', 'headers', 'cookies'];
-/** @type {import('./exchanges.mjs').Ability[]} */
-const WHATWG = ['headers', 'cookies'];
+import { WHATWG, WS, whatwgEnd, wsEnd } from './ends.mjs';
 
 const wsClient = (fixed) => (url, protocols, options) => wsEnd(new WebSocket(url, protocols, { ...options, ...fixed }));
 const whatwgClient = (fixed) => (url, protocols, { headers, ca }) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeCertificate } from '../lib/certificate.mjs';
+import { WS } from './ends.mjs';
 import { testExchanges } from './exchanges.mjs';
 import { missing, peers, startPeer } from './peers.mjs';
 import { endpoints, startEndpoint } from './servers.mjs';
@@ -22,8 +23,6 @@ after(async () => {
   for (const server of servers.values()) await server.stop();
 });
 
-let connections = 0;
-
 for (const [name, kind] of Object.entries(peers)) {
   describe(`a client of ${name}`, { skip: missing(kind) }, () => {
     /** @type {Awaited<ReturnType<typeof startPeer>>} */ let peer;
@@ -34,16 +33,8 @@ for (const [name, kind] of Object.entries(peers)) {
 
     for (const [where, { deflate }] of Object.entries(endpoints)) {
       describe(`at ${where}`, () => {
-        const open = async ({ protocols = [], headers = {} } = {}) => {
-          const server = servers.get(where);
-          connections += 1;
-          const arrival = server.arrival(connections);
-          const report = peer.connect({ id: connections, url: `${server.url}/?id=${connections}`, protocols, headers });
-          const refused = report.then((told) => Promise.reject(new Error(`no connection: ${JSON.stringify(told)}`)));
-          return { ...(await Promise.race([arrival, refused])), report };
-        };
-        const own = ['ping', 'drop', 'close with 1001', 'headers', 'cookies'];
-        testExchanges(test, { peer: kind.client, own }, () => ({ open, deflate: deflate && kind.deflate.client }));
+        const open = (wishes) => servers.get(where).open((job) => peer.connect(job), wishes);
+        testExchanges(test, { peer: kind.client, own: WS }, () => ({ open, lost: kind.lost, deflate: deflate && kind.deflate.client }));
       });
     }
   });

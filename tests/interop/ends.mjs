@@ -30,6 +30,12 @@ class Inbox {
   }
 }
 
+/** What an end with the API of ws can. @type {import('./exchanges.mjs').Ability[]} */
+export const WS = ['ping', 'drop', 'close with 1001', 'headers', 'cookies'];
+
+/** What an end with the API of browsers can. @type {import('./exchanges.mjs').Ability[]} */
+export const WHATWG = ['headers', 'cookies'];
+
 /** An end with the API of ws, a server's or a client's. */
 export function wsEnd(ws) {
   const inbox = new Inbox();

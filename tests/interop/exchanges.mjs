@@ -26,6 +26,7 @@ import assert from 'node:assert/strict';
  * @typedef {object} Setting
  * @property {Ability[]} peer what the peer can
  * @property {Ability[]} own what this package's end can
+ * @property {number} [lost] the code that the peer tells where a connection was lost; 1006 in all standards
  * @property {boolean} deflate whether permessage-deflate is to be agreed on
  * @property {(wishes?: { protocols?: string[], headers?: Record<string, string> }) => Promise<Opened>} open
  */
@@ -174,11 +175,11 @@ const exchanges = {
 
   'a connection that this end drops is 1006 for the peer': {
     own: ['drop'],
-    async run({ open }) {
+    async run({ open, lost = 1006 }) {
       const { end, report } = await open();
       end.drop();
       const told = await report;
-      assert.deepEqual([told.code, told.reason, told.clean ?? false], [1006, '', false]);
+      assert.deepEqual([told.code, told.reason, told.clean ?? false], [lost, '', false]);
       assert.deepEqual(await end.closed, { code: 1006, reason: '', clean: false });
     },
   },

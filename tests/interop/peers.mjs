@@ -22,6 +22,7 @@ const BROWSERLIKE = ['headers', 'cookies', 'close without a code'];
  * @property {import('./exchanges.mjs').Ability[]} client what it can as client
  * @property {import('./exchanges.mjs').Ability[]} [server] what it can as server; undefined where it has none
  * @property {{ client: boolean, server?: boolean }} deflate whether it has permessage-deflate
+ * @property {number} [lost] the code that it tells where a connection was lost, if not the standard's 1006
  */
 
 /** @type {Record<string, PeerKind>} */
@@ -40,7 +41,7 @@ export const peers = {
   Bun: {
     command: [bin('bun'), 'run', program('bun.mjs')],
     client: [...BROWSERLIKE, 'ping', 'drop'],
-    server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001', 'close without a code'],
+    server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     deflate: { client: true, server: true },
   },
   Deno: {
@@ -48,6 +49,7 @@ export const peers = {
     client: BROWSERLIKE,
     server: BROWSERLIKE,
     deflate: { client: false, server: false },
+    lost: 0,
   },
   websockets: {
     command: [python, program('websockets_peer.py')],

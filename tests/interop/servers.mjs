@@ -35,7 +35,8 @@ export async function startEndpoint(name, tls) {
   const { listen, secure = false, deflate } = endpoints[name];
   const { wss, server } = listen(tls);
   await once(wss, 'listening');
-  const { port } = wss.address();
+  const url = `${secure ? 'wss' : 'ws'}://127.0.0.1:${wss.address().port}`;
+  let connections = 0;
   /** @type {Map<string, (arrived: object) => void>} */
   const expected = new Map();
   wss.on('connection', (ws, request) => {
@@ -47,10 +48,20 @@ export async function startEndpoint(name, tls) {
     wss,
     server,
     deflate,
-    port,
-    url: `${secure ? 'wss' : 'ws'}://127.0.0.1:${port}`,
-    /** The connection of the client that has this number in its URL. @param {number} id */
-    arrival: (id) => new Promise((resolve) => expected.set(String(id), resolve)),
+    url,
+    /**
+     * Both ends of a connection that a peer makes.
+     * @param {(job: { id: number, url: string, protocols: string[], headers: Record<string, string> }) => Promise<import('./exchanges.mjs').Report>} connect
+     * @param {{ protocols?: string[], headers?: Record<string, string> }} wishes
+     */
+    async open(connect, { protocols = [], headers = {} } = {}) {
+      connections += 1;
+      const id = String(connections);
+      const arrival = new Promise((resolve) => expected.set(id, resolve));
+      const report = connect({ id: connections, url: `${url}/?id=${id}`, protocols, headers });
+      const refused = report.then((told) => Promise.reject(new Error(`no connection: ${JSON.stringify(told)}`)));
+      return { ...(await Promise.race([arrival, refused])), report };
+    },
     async stop() {
       for (const ws of wss.clients) ws.terminate();
       const closed = new Promise((resolve) => wss.close(resolve));

@@ -33,7 +33,7 @@ for (const [name, kind] of Object.entries(peers)) {
           await end.opened;
           return { end, report };
         };
-        testExchanges(test, { peer: kind.server, own }, () => ({ open, deflate: deflate && kind.deflate.server }));
+        testExchanges(test, { peer: kind.server, own }, () => ({ open, lost: kind.lost, deflate: deflate && kind.deflate.server }));
       });
     }
   });

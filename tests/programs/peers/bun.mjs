@@ -8,7 +8,7 @@ class Served {
   constructor(socket, protocol) {
     this.socket = socket;
     this.protocol = protocol;
-    this.extensions = ''; // Bun does not tell
+    this.extensions = undefined; // Bun does not tell
   }
   send(data) {
     this.socket.send(data, true);

@@ -6,10 +6,13 @@ import { authority, certificate, idOf, key, live, say } from './life.mjs';
 const serve = (tls) => Deno.serve({ hostname: '127.0.0.1', port: 0, onListen() {}, ...tls }, (request) => {
   // As most servers of Deno are: it agrees to the first that is asked for.
   const protocol = request.headers.get('sec-websocket-protocol')?.split(',')[0];
+  // What belongs to the request can't be read any more once it is upgraded.
+  const id = idOf(request.url);
+  const headers = Object.fromEntries(request.headers);
+  // What was agreed on, its object does not tell.
   // Without a limit for silence: Deno would ping by itself.
   const { socket, response } = Deno.upgradeWebSocket(request, { protocol, idleTimeout: 0 });
-  const headers = Object.fromEntries(request.headers);
-  void echo(socket).then((report) => say({ id: idOf(request.url), headers, ...report }));
+  void echo(socket).then((report) => say({ id: id, headers, ...report, protocol: protocol ?? '' }));
   return response;
 }); // prettier-ignore
 

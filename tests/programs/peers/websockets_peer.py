@@ -46,7 +46,7 @@ async def dial(job: life.Report) -> life.Report:
     tls = life.client_tls if job["url"].startswith("wss:") else None
     async with connect(
         job["url"],
-        subprotocols=[Subprotocol(name) for name in job["protocols"]],
+        subprotocols=[Subprotocol(name) for name in job["protocols"]] or None,
         additional_headers=job["headers"],
         max_size=LARGEST,
         ssl=tls,
