@@ -24,6 +24,9 @@ async function launchChromium() {
   };
 }
 
+/** A failure guard: nothing waits for this. */
+const DEADLINE = { timeout: 60_000 };
+
 const browsers = { Chromium: launchChromium, Firefox: launchFirefox };
 
 const folder = mkdtempSync(join(tmpdir(), 'itoden-interop-'));
@@ -45,13 +48,13 @@ for (const [name, launch] of Object.entries(browsers)) {
     /** @type {Awaited<ReturnType<typeof launchFirefox>>} */ let browser;
     before(async () => {
       browser = await launch();
-    });
+    }, DEADLINE);
     after(() => browser?.stop());
 
     for (const [where, { deflate, secure }] of Object.entries(endpoints)) {
       describe(`at ${where}`, () => {
         // A page of the same scheme, so that its cookies are sent.
-        before(() => browser.goto(servers.get(secure ? 'an https server' : 'an http server').url.replace('ws', 'http')));
+        before(() => browser.goto(servers.get(secure ? 'an https server' : 'an http server').url.replace('ws', 'http')), DEADLINE);
 
         const connect = ({ url, protocols, headers }) => {
           const cookie = headers.Cookie ? `document.cookie = ${JSON.stringify(headers.Cookie)}, ` : '';

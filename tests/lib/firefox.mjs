@@ -72,20 +72,19 @@ async function session(address) {
     waiting.get(answer.id)?.(answer);
     waiting.delete(answer.id);
   });
+  const lost = once(ws, 'close').then(([code]) => Promise.reject(new Error(`Firefox closed its connection with ${code}`)));
+  lost.catch(() => {});
   let commands = 0;
   /** @param {string} method @param {object} params @returns {Promise<any>} */
   const command = async (method, params) => {
     commands += 1;
     const id = commands;
     ws.send(JSON.stringify({ id, method, params }));
-    const answer = await Promise.race([
-      new Promise((resolve) => waiting.set(id, resolve)),
-      once(ws, 'close').then(([code]) => Promise.reject(new Error(`Firefox closed with ${code} during ${method}`))),
-    ]);
+    const answer = await Promise.race([new Promise((resolve) => waiting.set(id, resolve)), lost]);
     if (answer.type === 'error') throw new Error(`${method}: ${answer.message}`);
     return answer.result;
   };
-  await once(ws, 'open');
+  await Promise.race([once(ws, 'open'), lost]);
   const { capabilities } = await command('session.new', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
   const { contexts } = await command('browsingContext.getTree', {});
   const { context } = contexts[0];
