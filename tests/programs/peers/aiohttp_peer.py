@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import life
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
 # It pings and closes only when it is told to; so what comes can be seen.
-OPTIONS = {"autoping": False, "autoclose": False, "max_msg_size": 2**22}
+OPTIONS: dict[str, Any] = {"autoping": False, "autoclose": False, "max_msg_size": 2**22}
 
 
-async def echo(websocket: web.WebSocketResponse | ClientWebSocketResponse, drop: Callable[[], None]) -> life.Report:
+async def echo(
+    websocket: web.WebSocketResponse | ClientWebSocketResponse, drop: Callable[[], None]
+) -> life.Report:
     """Sends back what comes and does what it is told; gives how the connection ended."""
     while True:
         message = await websocket.receive()
@@ -43,7 +46,9 @@ async def echo(websocket: web.WebSocketResponse | ClientWebSocketResponse, drop:
 
 async def handle(request: web.Request) -> web.WebSocketResponse:
     asked = request.headers.get("Sec-WebSocket-Protocol", "")
-    websocket = web.WebSocketResponse(protocols=[name.strip() for name in asked.split(",")][:1] if asked else [], **OPTIONS)
+    websocket = web.WebSocketResponse(
+        protocols=[name.strip() for name in asked.split(",")][:1] if asked else [], **OPTIONS
+    )
     await websocket.prepare(request)
     transport = request.transport
     assert transport is not None
@@ -51,7 +56,15 @@ async def handle(request: web.Request) -> web.WebSocketResponse:
     headers = {name.lower(): value for name, value in request.headers.items()}
     extensions = "permessage-deflate" if websocket.compress else ""
     protocol = websocket.ws_protocol or ""
-    life.say({"id": life.id_of(request.path_qs), "headers": headers, "protocol": protocol, "extensions": extensions, **report})
+    life.say(
+        {
+            "id": life.id_of(request.path_qs),
+            "headers": headers,
+            "protocol": protocol,
+            "extensions": extensions,
+            **report,
+        }
+    )
     return websocket
 
 
@@ -69,7 +82,12 @@ async def main() -> None:
 
         async def dial(job: life.Report) -> life.Report:
             websocket = await session.ws_connect(
-                job["url"], protocols=job["protocols"], headers=job["headers"], ssl=life.client_tls, compress=15, **OPTIONS
+                job["url"],
+                protocols=job["protocols"],
+                headers=job["headers"],
+                ssl=life.client_tls,
+                compress=15,
+                **OPTIONS,
             )
             transport = websocket.get_extra_info("socket")
             report = await echo(websocket, lambda: transport.shutdown(2))

@@ -27,13 +27,17 @@ def order_in(message: str | bytes) -> tuple[str, Any] | None:
     """What a peer is told to do by a message, as programs/peers/echo.mjs has it."""
     if isinstance(message, bytes) or not message.startswith("!"):
         return None
-    return next(iter(json.loads(message[1:]).items()))
+    [order] = json.loads(message[1:]).items()
+    name, value = order
+    return str(name), value
 
 
 async def live(connect: Callable[[Report], Awaitable[Report]]) -> None:
     """Makes the connections that are asked for, until the input ends."""
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
 
     async def run(job: Report) -> None:
         try:

@@ -57,7 +57,10 @@ async def dial(job: life.Report) -> life.Report:
 
 async def main() -> None:
     # Like the other servers here it agrees to the first subprotocol that is asked for.
-    options: dict[str, Any] = {"max_size": LARGEST, "select_subprotocol": lambda _, asked: asked[0] if asked else None}
+    options: dict[str, Any] = {
+        "max_size": LARGEST,
+        "select_subprotocol": lambda _, asked: asked[0] if asked else None,
+    }
     async with (
         serve(handle, "127.0.0.1", 0, **options) as plain,
         serve(handle, "127.0.0.1", 0, ssl=life.server_tls, **options) as secure,
