@@ -33,7 +33,6 @@ async function isPending(promise, patience = 100) {
   return !settled;
 }
 
-
 const http = (url) => url.replace('ws:', 'http:');
 const ask = async (url, path) => (await fetch(`${http(url)}${path}`)).text();
 const nameOf = () => `stream-${Math.random()}`;
@@ -325,6 +324,20 @@ export const scenarios = {
     return [await settled(stream.opened), await settled(stream.closed), await settled(aborted.opened)];
   },
 
+  'messages that come after close was called can still be read': async ({ WebSocketStream }, url) => {
+    const stream = new WebSocketStream(`${url}/last`);
+    const { readable } = await stream.opened;
+    const reader = readable.getReader();
+    const reads = [reader.read(), reader.read(), reader.read(), reader.read()].map(settled);
+    stream.close({ closeCode: 3000, reason: 'enough' });
+    const log = [];
+    for (const read of reads) {
+      const { fulfilled, ...failed } = await read;
+      log.push(fulfilled ? [typeof fulfilled.value === 'object' ? [...new Uint8Array(fulfilled.value)] : fulfilled.value, fulfilled.done] : failed);
+    }
+    return [log, await settled(stream.closed)];
+  },
+
   'messages that were not read before the writer was closed can still be read': async ({ WebSocketStream }, url) => {
     const stream = new WebSocketStream(`${url}/echo`);
     const { writable, readable } = await stream.opened;
@@ -342,6 +355,24 @@ export const deviations = {
   'a signal rejects with its reason': {
     standard: 'the DOM standard, "reject promise with signal\'s abort reason"; Chromium rejects with an AbortError whatever the reason',
     expected: [{ rejected: 'enough' }, { rejected: 'enough' }, { rejected: { kind: 'RangeError', name: 'RangeError' } }],
+  },
+  'messages that come after close was called can still be read': async ({ WebSocketStream }, url) => {
+    const stream = new WebSocketStream(`${url}/last`);
+    const { readable } = await stream.opened;
+    const reader = readable.getReader();
+    const reads = [reader.read(), reader.read(), reader.read(), reader.read()].map(settled);
+    stream.close({ closeCode: 3000, reason: 'enough' });
+    const log = [];
+    for (const read of reads) {
+      const { fulfilled, ...failed } = await read;
+      log.push(fulfilled ? [typeof fulfilled.value === 'object' ? [...new Uint8Array(fulfilled.value)] : fulfilled.value, fulfilled.done] : failed);
+    }
+    return [log, await settled(stream.closed)];
+  },
+
+  'messages that come after close was called can still be read': {
+    standard: 'nothing says that they are lost; Chromium ends the readable when close is called',
+    expected: [[['a', false], [[1, 2], false], ['b', false], [null, true]], { fulfilled: { closeCode: 3000, reason: 'enough' } }],
   },
   'messages that were not read before the writer was closed can still be read': {
     standard: 'nothing says that they are lost, as they are in Chromium',
