@@ -23,7 +23,7 @@ let server;
 before(async () => {
   server = await startScenarioServer({
     '/': file('page.html'),
-    ...Object.fromEntries(['tools', ...SUBJECTS].map((name) => [`/${name}.mjs`, file(`${name}.mjs`)])),
+    ...Object.fromEntries(['tools', 'stream-tools', ...SUBJECTS].map((name) => [`/${name}.mjs`, file(`${name}.mjs`)])),
   });
   browser = await launchBrowser();
 });
