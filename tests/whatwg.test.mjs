@@ -5,9 +5,12 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as itoden from 'itoden/whatwg';
 import { launchBrowser, openWindow } from './lib/browser.mjs';
-import * as sockets from './whatwg/scenarios.mjs';
 import { startScenarioServer } from './whatwg/server.mjs';
-import * as streams from './whatwg/streams.mjs';
+
+/** Each is a file of scenarios by that name. */
+const SUBJECTS = ['construction', 'handshake', 'closing', 'sending', 'events', 'streams'];
+
+const modules = Object.fromEntries(await Promise.all(SUBJECTS.map(async (name) => [name, await import(`./whatwg/${name}.mjs`)])));
 
 const file = (name) => fileURLToPath(new URL(`whatwg/${name}`, import.meta.url));
 
@@ -20,8 +23,7 @@ let server;
 before(async () => {
   server = await startScenarioServer({
     '/': file('page.html'),
-    '/scenarios.mjs': file('scenarios.mjs'),
-    '/streams.mjs': file('streams.mjs'),
+    ...Object.fromEntries(['tools', 'stream-tools', ...SUBJECTS].map((name) => [`/${name}.mjs`, file(`${name}.mjs`)])),
   });
   browser = await launchBrowser();
 });
@@ -64,10 +66,12 @@ const overStreams = {
   }),
 };
 
-for (const [path, { scenarios, deviations }] of [['/scenarios.mjs', sockets], ['/streams.mjs', streams]]) {
-  describe(`as in Chromium: ${path}`, { concurrency: 6 }, () => {
+describe('as in Chromium', { concurrency: 6 }, () => {
+  for (const subject of SUBJECTS) {
+    const path = `/${subject}.mjs`;
+    const { scenarios, deviations = {} } = modules[subject];
     for (const [name, run] of Object.entries(scenarios)) {
-      test(name, DEADLINE, async (t) => {
+      test(`${subject}: ${name}`, DEADLINE, async (t) => {
         const mine = plain(await run(itoden, server.url));
         if (name in deviations) {
           assert.deepEqual(mine, deviations[name].expected);
@@ -79,10 +83,10 @@ for (const [path, { scenarios, deviations }] of [['/scenarios.mjs', sockets], ['
 
       // What only looks at the interface or its arguments makes no connection.
       if (run.constructor.name === 'AsyncFunction') {
-        test(`${name} (over Node's http)`, DEADLINE, async () => {
+        test(`${subject}: ${name} (over Node's http)`, DEADLINE, async () => {
           assert.deepEqual(plain(await run(overStreams, server.url)), plain(await run(itoden, server.url)));
         });
       }
     }
-  });
-}
+  }
+});

@@ -1,55 +1,9 @@
-// Together with ws, in both directions.
+// What ws sends as only it does. What is tried with all peers is in tests/interop of the repository.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import * as itoden from 'itoden';
 import * as peers from 'ws';
 import { closed, each, messages, startServer, TRANSPORTS, plain } from './helpers.mjs';
-
-const PAYLOADS = [
-  ['', false], ['text κόσμε', false], [Buffer.alloc(0), true], [Buffer.alloc(65_535, 1), true],
-  [Buffer.alloc(65_536, 2), true], ['x'.repeat(100_000), false], [Buffer.alloc(8 << 20, 3), true],
-]; // prettier-ignore
-
-/** Sends everything there and back, pings both ways, and closes. */
-async function exercise(client, server) {
-  server.on('message', (data, isBinary) => server.send(data, { binary: isBinary }));
-  const echoes = messages(client, PAYLOADS.length);
-  for (const [data] of PAYLOADS) client.send(data);
-  for (const [index, [data, isBinary]] of (await echoes).entries()) {
-    assert.ok(data.equals(Buffer.from(PAYLOADS[index][0])), `message ${index}`);
-    assert.equal(isBinary, PAYLOADS[index][1]);
-  }
-  for (const end of [client, server]) {
-    const pong = once(end, 'pong');
-    end.ping('ping');
-    assert.equal((await pong)[0].toString(), 'ping');
-  }
-  const ends = [closed(client), closed(server)];
-  client.close(4000, 'done');
-  assert.deepEqual(await Promise.all(ends), [[4000, 'done'], [4000, 'done']]); // prettier-ignore
-}
-
-each('a client of ws talks to this server', async (t, transport) => {
-  const { wss, url } = await startServer(t, transport, { handleProtocols: () => 'b' });
-  const arrived = once(wss, 'connection');
-  const client = new peers.WebSocket(url, ['a', 'b']);
-  const [[server]] = await Promise.all([arrived, once(client, 'open')]);
-  assert.deepEqual([client.protocol, server.protocol, client.extensions], ['b', 'b', '']);
-  await exercise(client, server);
-});
-
-each('this client talks to a server of ws', async (t, transport) => {
-  const wss = new peers.WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: true });
-  t.after(() => wss.close());
-  await once(wss, 'listening');
-  const arrived = once(wss, 'connection');
-  const client = new itoden.WebSocket(`ws://127.0.0.1:${wss.address().port}`, ['a', 'b'], { transport });
-  const [[server]] = await Promise.all([arrived, once(client, 'open')]);
-  assert.deepEqual([client.protocol, server.protocol], ['a', 'a']);
-  assert.deepEqual([client.extensions, server.extensions], ['permessage-deflate', 'permessage-deflate']);
-  await exercise(client, server);
-});
 
 each('a fragmented message of ws arrives whole', async (t, transport) => {
   const { wss, url } = await startServer(t, transport);

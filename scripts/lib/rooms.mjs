@@ -59,5 +59,5 @@ export const rooms = [
   },
   { name: 'wasm', needs: ['npm', 'wasm', 'browser'], commands: [npm('bindings-wasm')] },
   { name: 'chat', needs: ['npm', 'node', 'wasm', 'python'], commands: [npm('examples/chat')] },
-  { name: 'tests', needs: ['npm', 'node', 'wasm', 'python', 'browser'], commands: [npm('tests')] },
+  { name: 'tests', needs: ['npm', 'node', 'wasm', 'python', 'browser', 'peers'], commands: [npm('tests')] },
 ];

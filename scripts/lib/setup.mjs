@@ -2,17 +2,18 @@
 
 import { findBrowser } from './browser.mjs';
 import { addonStep, nodeTypeScriptStep, npmStep, wasmTypeScriptStep } from './node.mjs';
+import { findPeers } from './peers.mjs';
 import { extensionStep, venvStep } from './python.mjs';
 import { ask } from './run.mjs';
 import { stamps } from './stamp.mjs';
 import { checkTools } from './tools.mjs';
 import { bindgenStep, bindgenVersion, findToolchain, wasmStep } from './wasm.mjs';
 
-/** @typedef {'npm' | 'node' | 'python' | 'wasm' | 'browser'} Part */
+/** @typedef {'npm' | 'node' | 'python' | 'wasm' | 'browser' | 'peers'} Part */
 /** @typedef {{ tools: import('./tools.mjs').Tools, env: Record<string, string> }} Ready env is for the programs to come */
 
 /** @type {Part[]} */
-export const allParts = ['npm', 'node', 'python', 'wasm', 'browser'];
+export const allParts = ['npm', 'node', 'python', 'wasm', 'browser', 'peers'];
 
 /**
  * Builds what is missing or stale of the parts.
@@ -50,5 +51,6 @@ export async function setUp(parts) {
     ready.env.CHROMIUM_PATH = await findBrowser();
     console.log(`✓ browser: ${ready.env.CHROMIUM_PATH}`);
   }
+  if (wanted.has('peers')) Object.assign(ready.env, await findPeers());
   return ready;
 }

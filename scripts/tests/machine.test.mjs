@@ -1,9 +1,10 @@
-// The choice of a wasm compiler and of a browser, on machines of all kinds; and the walls between the crates.
+// The choice of a wasm compiler, of a browser and of the peers, on machines of all kinds; and the walls between the crates.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findBrowser } from '../lib/browser.mjs';
 import { Failure } from '../lib/failure.mjs';
+import { findPeers } from '../lib/peers.mjs';
 import { breaches } from '../lib/walls.mjs';
 import { bindgenVersion, findToolchain } from '../lib/wasm.mjs';
 
@@ -120,6 +121,30 @@ test('a browser is installed where there is none and it can be', async () => {
 
 test('without a browser one sentence says what to install', async () => {
   await assert.rejects(findBrowser(browserMachine({})), /The browser test needs Chromium or Chrome: install it/);
+});
+
+/** @param {string[]} titles of the programs that are there */
+const finder = (titles) => async (/** @type {import('../lib/program.mjs').Program} */ { title }) => {
+  if (titles.includes(title)) return `/usr/bin/${title}`;
+  throw new Failure(`The interop tests need ${title}.`);
+};
+
+test('the peers are told to the tests by their paths', async () => {
+  /** @type {string[]} */
+  const said = [];
+  const env = await findPeers({ find: finder(['Firefox', 'nginx', 'HAProxy']), ci: true, say: (line) => said.push(line) });
+  assert.deepEqual(env, { FIREFOX_PATH: '/usr/bin/Firefox', NGINX_PATH: '/usr/bin/nginx', HAPROXY_PATH: '/usr/bin/HAProxy' });
+  assert.deepEqual(said, ['✓ Firefox: /usr/bin/Firefox', '✓ nginx: /usr/bin/nginx', '✓ HAProxy: /usr/bin/HAProxy']);
+});
+
+test('a peer that can not be had is said to be skipped, and fails in CI', async () => {
+  /** @type {string[]} */
+  const said = [];
+  const find = finder(['Firefox', 'HAProxy']);
+  const env = await findPeers({ find, ci: false, say: (line) => said.push(line) });
+  assert.equal(env.NGINX_PATH, '');
+  assert.equal(said[1], '✗ nginx: not here, so its tests are SKIPPED. The interop tests need nginx.');
+  await assert.rejects(findPeers({ find, ci: true, say() {} }), new Failure('The interop tests need nginx.'));
 });
 
 test('a wall is breached by a forbidden crate and its family, and by nothing that only looks like it', () => {

@@ -93,6 +93,14 @@ const behaviours = {
       socket.end();
     });
   },
+  /** Answers a Close frame with messages first, which are on their way when the client has already closed. */
+  last({ socket, write }) {
+    readMessages(socket, (opcode, payload) => {
+      if (opcode !== 8) return;
+      write(message('a'), message(Uint8Array.of(1, 2)), message('b'), frame(0x88, payload));
+      socket.end();
+    });
+  },
   /** Ends the transport when a Close frame comes, without an answer. */
   rude({ socket }) {
     readMessages(socket, (opcode) => opcode === 8 && socket.destroy());

@@ -1,55 +1,6 @@
 // What a WebSocketStream does, as functions `(api, url) => log` that run in Chromium and in Node alike.
 
-/** What an error is. */
-function describe(error) {
-  if (typeof error !== 'object' || error === null) return error;
-  const entry = { kind: error.constructor.name, name: error.name };
-  if ('closeCode' in error) Object.assign(entry, { closeCode: error.closeCode, reason: error.reason, code: error.code });
-  return entry;
-}
-
-/** How a promise is settled. */
-const settled = (promise) => promise.then(
-  (value) => ({ fulfilled: value === undefined ? 'undefined' : value }),
-  (error) => ({ rejected: describe(error) }),
-); // prettier-ignore
-
-/** What a function throws, or `nothing`. */
-function outcome(run) {
-  try {
-    run();
-    return 'nothing';
-  } catch (error) {
-    return describe(error);
-  }
-}
-
-/** Whether a promise is not settled, though it had time to be. */
-async function isPending(promise, patience = 100) {
-  let settled = false;
-  const settle = () => (settled = true);
-  promise.then(settle, settle);
-  for (let waited = 0; waited < patience && !settled; waited += 10) await new Promise((resolve) => setTimeout(resolve, 10));
-  return !settled;
-}
-
-
-const http = (url) => url.replace('ws:', 'http:');
-const ask = async (url, path) => (await fetch(`${http(url)}${path}`)).text();
-const nameOf = () => `stream-${Math.random()}`;
-
-function property(object, name) {
-  const found = Object.getOwnPropertyDescriptor(object, name);
-  const flags = ['enumerable', 'configurable', 'writable'].filter((flag) => found[flag]).join(' ');
-  return [name, flags, ...['get', 'set', 'value'].filter((part) => typeof found[part] === 'function').map((part) => `${part} ${found[part].name}/${found[part].length}`)].join(', ');
-}
-
-const shape = (constructor) => ({
-  constructor: [constructor.name, constructor.length, Object.getPrototypeOf(constructor).name],
-  members: Object.getOwnPropertyNames(constructor.prototype).toSorted().map((name) => property(constructor.prototype, name)),
-  tag: constructor.prototype[Symbol.toStringTag],
-  parent: Object.getPrototypeOf(constructor.prototype).constructor.name,
-});
+import { ask, describe, http, isPending, nameOf, outcome, settled, shape } from './stream-tools.mjs';
 
 export const scenarios = {
   'the interface of WebSocketStream': ({ WebSocketStream }) => shape(WebSocketStream),
@@ -325,6 +276,20 @@ export const scenarios = {
     return [await settled(stream.opened), await settled(stream.closed), await settled(aborted.opened)];
   },
 
+  'messages that come after close was called can still be read': async ({ WebSocketStream }, url) => {
+    const stream = new WebSocketStream(`${url}/last`);
+    const { readable } = await stream.opened;
+    const reader = readable.getReader();
+    const reads = [reader.read(), reader.read(), reader.read(), reader.read()].map(settled);
+    stream.close({ closeCode: 3000, reason: 'enough' });
+    const log = [];
+    for (const read of reads) {
+      const { fulfilled, ...failed } = await read;
+      log.push(fulfilled ? [typeof fulfilled.value === 'object' ? [...new Uint8Array(fulfilled.value)] : fulfilled.value, fulfilled.done] : failed);
+    }
+    return [log, await settled(stream.closed)];
+  },
+
   'messages that were not read before the writer was closed can still be read': async ({ WebSocketStream }, url) => {
     const stream = new WebSocketStream(`${url}/echo`);
     const { writable, readable } = await stream.opened;
@@ -342,6 +307,24 @@ export const deviations = {
   'a signal rejects with its reason': {
     standard: 'the DOM standard, "reject promise with signal\'s abort reason"; Chromium rejects with an AbortError whatever the reason',
     expected: [{ rejected: 'enough' }, { rejected: 'enough' }, { rejected: { kind: 'RangeError', name: 'RangeError' } }],
+  },
+  'messages that come after close was called can still be read': async ({ WebSocketStream }, url) => {
+    const stream = new WebSocketStream(`${url}/last`);
+    const { readable } = await stream.opened;
+    const reader = readable.getReader();
+    const reads = [reader.read(), reader.read(), reader.read(), reader.read()].map(settled);
+    stream.close({ closeCode: 3000, reason: 'enough' });
+    const log = [];
+    for (const read of reads) {
+      const { fulfilled, ...failed } = await read;
+      log.push(fulfilled ? [typeof fulfilled.value === 'object' ? [...new Uint8Array(fulfilled.value)] : fulfilled.value, fulfilled.done] : failed);
+    }
+    return [log, await settled(stream.closed)];
+  },
+
+  'messages that come after close was called can still be read': {
+    standard: 'nothing says that they are lost; Chromium ends the readable when close is called',
+    expected: [[['a', false], [[1, 2], false], ['b', false], [null, true]], { fulfilled: { closeCode: 3000, reason: 'enough' } }],
   },
   'messages that were not read before the writer was closed can still be read': {
     standard: 'nothing says that they are lost, as they are in Chromium',
