@@ -9,7 +9,7 @@ import * as whatwg from 'itoden/whatwg';
 import * as ws from 'ws';
 
 /** A failure guard: no test waits for this, they all wait for events. */
-const DEADLINE = { timeout: 30_000 };
+const DEADLINE = { timeout: 3_000 };
 
 /** Servers: `http` tells whether it takes the upgrades of an `http.Server` or listens by itself. */
 export const servers = [
