@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Aedes } from 'aedes';
 import mqtt from 'mqtt';
-import { clients, closed, serve, servers, until } from '../lib/implementations.mjs';
+import { DEADLINE, clients, closed, serve, servers, until } from '../lib/implementations.mjs';
 
 /** A broker behind a WebSocketServer. */
 async function start(t, kind, options) {
@@ -43,7 +43,7 @@ function matrix(name, run, options = {}) {
   for (const server of servers) {
     for (const client of clients) {
       const title = `${name} (server ${server.name}, client ${client.name})`;
-      test(title, { timeout: 3_000 }, async (t) => {
+      test(title, DEADLINE, async (t) => {
         const started = await start(t, server, options);
         await run(t, { ...started, dial: (more) => dial(t, client, started.url, more) });
       });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { NodeWebSocket, NodeXHR } from 'engine.io-client';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
-import { clients, each, listen, packages, until } from '../lib/implementations.mjs';
+import { DEADLINE, clients, each, listen, packages, until } from '../lib/implementations.mjs';
 
 /** A Socket.IO server whose connections are upgraded by the package. */
 async function start(t, { WebSocketServer }, options = {}) {
@@ -48,7 +48,7 @@ async function connect(t, server, client, { dialled, ...options } = {}) {
 function matrix(name, run) {
   for (const server of packages) {
     for (const client of clients) {
-      test(`${name} (server ${server.name}, client ${client.name})`, { timeout: 3_000 }, (t) => run(t, { server, client }));
+      test(`${name} (server ${server.name}, client ${client.name})`, DEADLINE, (t) => run(t, { server, client }));
     }
   }
 }

@@ -6,13 +6,16 @@ import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
 import { matrix, serve, until } from '../lib/implementations.mjs';
 
-// Documents are forgotten with their last connection, so that each test begins with none.
+// Documents are forgotten with their last connection.
 setPersistence({ bindState() {}, async writeState() {} });
 
+let tests = 0;
+
+/** Rooms below `url` are this test's own: all servers of a process share their documents. */
 async function start(t, kind, options) {
   const { wss, url } = await serve(t, kind, options);
   wss.on('connection', setupWSConnection);
-  return { wss, url };
+  return { wss, url: `${url}/${(tests += 1)}` };
 }
 
 /** A document that is shared as `room`. */

@@ -9,7 +9,7 @@ import * as whatwg from 'itoden/whatwg';
 import * as ws from 'ws';
 
 /** A failure guard: no test waits for this, they all wait for events. */
-const DEADLINE = { timeout: 3_000 };
+export const DEADLINE = { timeout: 30_000 };
 
 /** Servers: `http` tells whether it takes the upgrades of an `http.Server` or listens by itself. */
 export const servers = [
@@ -81,9 +81,12 @@ export async function stop(wss) {
 
 /** Resolves when `isTrue()` is; it is asked again whenever something can have happened. */
 export async function until(isTrue) {
+  const begun = Date.now();
   for (;;) {
     const value = await isTrue();
     if (value) return value;
+    // The test has failed by now, and its process is to end.
+    if (Date.now() - begun > DEADLINE.timeout) throw new Error(`It never came about that ${isTrue}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
