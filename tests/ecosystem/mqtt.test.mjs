@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Aedes } from 'aedes';
 import mqtt from 'mqtt';
-import { DEADLINE, clients, closed, serve, servers, until } from '../lib/implementations.mjs';
+import { clients, closed, DEADLINE, serve, servers, until } from '../lib/implementations.mjs';
 
 /** A broker behind a WebSocketServer. */
 async function start(t, kind, options) {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { NodeWebSocket, NodeXHR } from 'engine.io-client';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
-import { DEADLINE, clients, each, listen, packages, until } from '../lib/implementations.mjs';
+import { clients, DEADLINE, each, listen, packages, until } from '../lib/implementations.mjs';
 
 /** A Socket.IO server whose connections are upgraded by the package. */
 async function start(t, { WebSocketServer }, options = {}) {

@@ -5,7 +5,7 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { Client, Versions } from '@stomp/stompjs';
-import { clients, listen, packages, stop, until } from '../lib/implementations.mjs';
+import { clients, DEADLINE, listen, packages, stop, until } from '../lib/implementations.mjs';
 
 const require = createRequire(import.meta.url);
 const StompServer = require('stomp-broker-js');
@@ -42,7 +42,7 @@ async function dial(t, { WebSocket }, url, options = {}) {
 function matrix(name, run, options) {
   for (const server of packages) {
     for (const client of clients) {
-      test(`${name} (server ${server.name}, client ${client.name})`, { timeout: 30_000 }, async (t) => {
+      test(`${name} (server ${server.name}, client ${client.name})`, DEADLINE, async (t) => {
         const started = await start(t, server, options);
         await run(t, { ...started, dial: (more) => dial(t, client, started.url, more) });
       });
