@@ -41,6 +41,7 @@ seen.extensions = client.extensions;
 const [code, reason] = await once(new WebSocket(`${url}/rooms/blue`), 'close');
 seen.room = [code, String(reason)];
 seen.nowhere = (await once(new WebSocket(`${url}/nowhere`), 'close'))[0];
-seen.left = getWss().clients.size;
+// All of them leave.
+while (getWss().clients.size > 0) await new Promise((resolve) => setImmediate(resolve));
 server.close();
 console.log(JSON.stringify(seen));
