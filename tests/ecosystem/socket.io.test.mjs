@@ -219,8 +219,8 @@ matrix('a client comes back, and hears what it has missed', async (t, { server, 
   assert.deepEqual(said, ['first', 'missed']);
 });
 
-matrix('heartbeats keep a connection, and end it when they stay away', async (t, { server, client }) => {
-  const { near, far } = await connect(t, server, client, { pingInterval: 5, pingTimeout: 2000 });
+matrix('heartbeats come and are answered', async (t, { server, client }) => {
+  const { near, far } = await connect(t, server, client, { pingInterval: 5, pingTimeout: 20_000 });
   for (let at = 0; at < 3; at += 1) await once(near.io.engine, 'heartbeat');
   assert.ok(far.connected && near.connected);
 });
