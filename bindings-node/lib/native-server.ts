@@ -86,6 +86,7 @@ export class NativeListener implements Sink {
     const { hub } = border;
     const candidate: Candidate = {
       request: makeRequest(head, head.addresses),
+      carrier: head.addresses,
       subprotocols: head.subprotocols,
       // Whether it is shows when the response is written; 'close' follows if it is gone.
       isAlive: () => true,

@@ -38,6 +38,8 @@ export class StreamTransport extends Transport {
     socket.on('close', () => this.#eof());
     // 'close' follows, and says all that the API of ws lets one hear of it.
     socket.on('error', () => socket.destroy());
+    // A first order makes the addon tell when its first timer is to run.
+    border.order(id, OrderKind.Resume);
     // Whoever handed the stream over may have paused it.
     socket.resume();
   }

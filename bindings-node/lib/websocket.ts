@@ -2,14 +2,18 @@
 
 import type { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { native } from './addon.js';
 import { type ClientOptions, dial } from './client.js';
 import { Emitter } from './emitter.js';
 import { guarded } from './errors.js';
 import * as events from './event-target.js';
+import { type IteratedMessage, MessageIterator, promised } from './iteration.js';
+import type { Handshake } from './opening.js';
 import { wrong } from './options.js';
 import { type BlobLike, isBlob } from './outbox.js';
 import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
+import { channels } from './tracing.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -49,12 +53,30 @@ export interface WebSocketEvents {
   error: [error: Error];
   ping: [data: Buffer];
   pong: [data: Buffer];
+  /** All that was sent is written, after `writableNeedDrain` was `true`. */
+  drain: [];
   upgrade: [response: IncomingMessage];
   redirect: [url: string, request: ClientRequest];
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
 }
 
 type EventMap = events.EventMap<WebSocket>;
+
+/** What ws does not have. */
+const BEYOND = {
+  handshake: ({ opening }) => opening?.handshake,
+  remoteAddress: ({ opening }) => opening?.carrier.remoteAddress,
+  remotePort: ({ opening }) => opening?.carrier.remotePort,
+  remoteFamily: ({ opening }) => opening?.carrier.remoteFamily,
+  localAddress: ({ opening }) => opening?.carrier.localAddress,
+  localPort: ({ opening }) => opening?.carrier.localPort,
+  encrypted: ({ opening }) => opening?.carrier.encrypted ?? false,
+  authorized: ({ opening }) => opening?.carrier.authorized ?? false,
+  latency: ({ latency }) => latency,
+  writableNeedDrain: ({ needsDrain }) => needsDrain,
+  closeCode: ({ end }) => end?.code,
+  closeReason: ({ end }) => end?.reason,
+} satisfies Record<string, (peer: Peer) => unknown>;
 
 /** Gives a server's WebSocket its `Peer`. */
 export let peerOf: (websocket: WebSocket) => Peer;
@@ -149,12 +171,15 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   send(data: Data, callback?: Callback): void;
   send(data: Data, options?: SendOptions, callback?: Callback): void;
   send(data: Data, options?: SendOptions | Callback, callback?: Callback): void {
-    const done = typeof options === 'function' ? options : callback;
+    const callable = typeof options === 'function' ? options : callback;
+    if (callable !== undefined && callable !== null && typeof callable !== 'function') throw wrong('The callback', callable, 'a function');
     const how = typeof options === 'function' || !options ? WHOLE : options;
     if (isBlob(data)) {
+      const done = this.#peer.sending(data, callable);
       return this.#peer.postBlob(data, done, (transport, bytes) => this.#send(transport, bytes, how, done));
     }
     const payload = toPayload(data);
+    const done = this.#peer.sending(payload, callable);
     const direct = this.#peer.direct;
     if (direct) this.#send(direct, payload, how, done);
     else this.#peer.post(payload, done, (transport, ready) => this.#send(transport, ready, how, done));
@@ -163,6 +188,7 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   #send(transport: Transport, data: string | Uint8Array, how: SendOptions, done: Callback | undefined): void {
     const { binary = typeof data !== 'string', fin = true, compress = true } = how;
     const { compression } = this.#peer;
+    if (channels.send.hasSubscribers) channels.send.publish({ websocket: this, data, isBinary: binary, fin });
     const packed = compression === undefined || (compress && compression.isWorth(data));
     transport.send({ data, isBinary: binary, fin: this.#fragment(fin), compress: packed }, done);
   }
@@ -174,6 +200,30 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     if (fin && !this.#fragmenting) return undefined;
     this.#fragmenting = !fin;
     return fin;
+  }
+
+  /**
+   * As `send`, with a promise: it is resolved when the data are written, and rejected where the callback would hear an error or
+   * `send` would throw.
+   */
+  sendAsync(data: Data, options: SendOptions = WHOLE): Promise<void> {
+    return promised((callback) => this.send(data, options, callback));
+  }
+
+  /**
+   * The messages that come from now on, as `for await (const message of websocket)` takes them: text as strings, binary ones as
+   * `binaryType` says. While the loop is slow the peer is held back. It ends when the connection is closed by a closing
+   * handshake, throws when the connection fails, and closes it with 1000 when it is left. The loop hears 'error' in place of listeners.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<IteratedMessage> {
+    return new MessageIterator(this);
+  }
+
+  /** The certificate of the peer, as `tls.TLSSocket` gives it while the connection is open; `null` without TLS. */
+  getPeerCertificate(detailed: true): DetailedPeerCertificate | null;
+  getPeerCertificate(detailed?: false): PeerCertificate | null;
+  getPeerCertificate(detailed = false): PeerCertificate | DetailedPeerCertificate | null {
+    return this.#peer.opening?.carrier.getPeerCertificate?.(detailed) ?? null;
   }
 
   /** Sends a ping with at most 125 bytes. */
@@ -259,6 +309,27 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     events.remove(this as never, type, handler);
   }
 
+  /** What the peer sent to open the connection, the request of a client or the response of a server; `undefined` before. */
+  declare readonly handshake: Handshake | undefined;
+  /** Addresses and ports of both ends, as a `net.Socket` has them; `undefined` before 'open', and for sockets without. */
+  declare readonly remoteAddress: string | undefined;
+  declare readonly remotePort: number | undefined;
+  declare readonly remoteFamily: string | undefined;
+  declare readonly localAddress: string | undefined;
+  declare readonly localPort: number | undefined;
+  /** Whether this end of the connection speaks TLS. */
+  declare readonly encrypted: boolean;
+  /** Whether the peer's certificate was found valid; `false` without TLS, or where a server did not ask for one. */
+  declare readonly authorized: boolean;
+  /** Milliseconds from the last ping of `pingInterval` to its pong; `undefined` before, and once the connection is closed. */
+  declare readonly latency: number | undefined;
+  /** Whether as much waits to be written as `highWaterMark` allows; then 'drain' follows when it is written. */
+  declare readonly writableNeedDrain: boolean;
+  /** The code of 'close'; `undefined` before. */
+  declare readonly closeCode: number | undefined;
+  /** The reason of 'close'; `undefined` before. */
+  declare readonly closeReason: string | undefined;
+
   declare onopen: ((event: EventMap['open']) => void) | null;
   declare onmessage: ((event: EventMap['message']) => void) | null;
   declare onclose: ((event: EventMap['close']) => void) | null;
@@ -272,6 +343,18 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     ]; // prettier-ignore
     for (const name of members) {
       Object.defineProperty(this.prototype, name, { enumerable: true });
+    }
+    for (const [name, read] of Object.entries(BEYOND)) {
+      Object.defineProperty(this.prototype, name, {
+        configurable: true,
+        get(this: WebSocket) {
+          return read(this.#peer);
+        },
+        // Users of ws hang things of their own on its objects, under these names too.
+        set(this: WebSocket, value: unknown) {
+          Object.defineProperty(this, name, { configurable: true, enumerable: true, writable: true, value });
+        },
+      });
     }
     for (const type of ['open', 'message', 'close', 'error']) {
       Object.defineProperty(this.prototype, `on${type}`, {

@@ -156,6 +156,11 @@ export class Line<T extends object> extends Peer {
     });
   }
 
+  /** Observers would get something that is not a WebSocket. */
+  protected override get isTraced(): boolean {
+    return false;
+  }
+
   override open(...args: Parameters<Peer['open']>): void {
     if (this.#ended) return;
     super.open(...args);
@@ -189,6 +194,7 @@ export class Line<T extends object> extends Peer {
   override fail(error: Error): void {
     if (this.#ended) return;
     this.attempt = undefined;
+    this.settle();
     this.failed(error);
     this.#end(FAILED);
   }
