@@ -107,7 +107,8 @@ function complete(
   server.track(websocket);
   const peer = peerOf(websocket);
   peer.habits = server.habits;
-  peer.opening = new Opening(candidate.carrier, candidate.request);
+  const { url, rawHeaders } = candidate.request;
+  peer.opening = new Opening(candidate.carrier, { url, rawHeaders });
   peer.open(accepted.make, subprotocol, Compression.of(accepted.deflate, 'server', server.threshold));
   opened(websocket, candidate.request);
 }

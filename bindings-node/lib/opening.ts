@@ -64,6 +64,8 @@ export class Handshake {
 /** What a connection keeps of its opening handshake: one string, until somebody asks. */
 export class Opening {
   readonly carrier: Carrier;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
   readonly #url: string;
   readonly #statusCode: number | undefined;
   readonly #packed: string;
@@ -74,9 +76,10 @@ export class Opening {
     { url = '', statusCode, rawHeaders }: { url?: string | undefined; statusCode?: number | undefined; rawHeaders: readonly string[] },
   ) {
     this.carrier = carrierOf(carrier as Carrier);
-    // Node's sockets remember their addresses only if they were asked while they were open.
+    // Sockets of Node remember where their peer was if they were asked before they closed, and forget where they were.
     void this.carrier.remoteAddress;
-    void this.carrier.localAddress;
+    this.localAddress = this.carrier.localAddress;
+    this.localPort = this.carrier.localPort;
     this.#url = url;
     this.#statusCode = statusCode;
     // No field has a line feed in it (RFC 9110 §5.5).

@@ -10,6 +10,8 @@ import { guarded } from './errors.js';
 import * as events from './event-target.js';
 import { type IteratedMessage, MessageIterator, promised } from './iteration.js';
 import type { Handshake } from './opening.js';
+import { BEYOND } from './beyond.js';
+import { checkControl, toPayload } from './payload.js';
 import { wrong } from './options.js';
 import { type BlobLike, isBlob } from './outbox.js';
 import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
@@ -61,22 +63,6 @@ export interface WebSocketEvents {
 }
 
 type EventMap = events.EventMap<WebSocket>;
-
-/** What ws does not have. */
-const BEYOND = {
-  handshake: ({ opening }) => opening?.handshake,
-  remoteAddress: ({ opening }) => opening?.carrier.remoteAddress,
-  remotePort: ({ opening }) => opening?.carrier.remotePort,
-  remoteFamily: ({ opening }) => opening?.carrier.remoteFamily,
-  localAddress: ({ opening }) => opening?.carrier.localAddress,
-  localPort: ({ opening }) => opening?.carrier.localPort,
-  encrypted: ({ opening }) => opening?.carrier.encrypted ?? false,
-  authorized: ({ opening }) => opening?.carrier.authorized ?? false,
-  latency: ({ latency }) => latency,
-  writableNeedDrain: ({ needsDrain }) => needsDrain,
-  closeCode: ({ end }) => end?.code,
-  closeReason: ({ end }) => end?.reason,
-} satisfies Record<string, (peer: Peer) => unknown>;
 
 /** Gives a server's WebSocket its `Peer`. */
 export let peerOf: (websocket: WebSocket) => Peer;
@@ -371,26 +357,4 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
-
 const WHOLE: SendOptions = {};
-
-function toPayload(data: unknown): string | Uint8Array {
-  if (typeof data === 'string' || data instanceof Uint8Array) return data;
-  if (data === undefined || data === null) return NOTHING;
-  if (typeof data === 'number') return String(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  try {
-    // Arrays, and objects that say by valueOf or Symbol.toPrimitive what they are.
-    if (typeof data === 'object') return Buffer.from(data as Uint8Array);
-  } catch {
-    // Said below, by name.
-  }
-  throw wrong('The data to send', data, 'a string, a number, a Buffer, an ArrayBuffer, a typed array, a DataView or a Blob');
-}
-
-/** Throws if a ping or pong can't have this payload. */
-function checkControl(bytes: Uint8Array): void {
-  guarded(() => native.checkPing(bytes));
-}
