@@ -9,7 +9,7 @@ import { abortError, guarded } from './errors.js';
 import type { GenerateMask } from './masking.js';
 import { dialNative } from './native-client.js';
 import { callable, type ConnectionOptions, flag, listHeaders, makeConfig, readHabits, wholeNumber, wrong } from './options.js';
-import type { Peer } from './peer.js';
+import { type Peer, ReadyState } from './peer.js';
 import type { Trail } from './redirect.js';
 import { dialStream } from './stream-client.js';
 import type { ClientUpgrade, ConnectionConfig } from '../native.js';
@@ -33,8 +33,8 @@ export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, '
   /** How many redirects to follow. Default 10. */
   maxRedirects?: number | undefined;
   /**
-   * Gives up connecting when it aborts: 'error' with an AbortError whose `cause` is the signal's reason, then 'close'. An open
-   * connection does not heed it.
+   * Gives up connecting when it aborts: 'error' with an AbortError whose `cause` is the signal's reason, then 'close'. A
+   * connection that is open is terminated, as in ws: 'close' with 1006.
    */
   signal?: AbortSignal | undefined;
   /** Changes the request before it is sent, and then ends it by `request.end()`. */
@@ -120,12 +120,15 @@ export function dial(
   });
 }
 
-/** Gives up when the signal aborts, as long as the connection is not open. */
+/** Gives up when the signal aborts. */
 function heed(peer: Peer, signal: AbortSignal): void {
-  const abort = (): void => peer.abort(abortError(signal.reason));
+  const abort = (): void => {
+    if (peer.readyState === ReadyState.CONNECTING) peer.abort(abortError(signal.reason));
+    else peer.terminate();
+  };
   if (signal.aborted) return abort();
   signal.addEventListener('abort', abort, { once: true });
-  peer.whenSettled = () => signal.removeEventListener('abort', abort);
+  peer.whenClosed = () => signal.removeEventListener('abort', abort);
 }
 
 /** What stays the same where a redirect leads to. */

@@ -43,8 +43,8 @@ export class Peer implements Listener {
   /** How it was closed. */
   end: Closed | undefined;
   attempt: Attempt | undefined;
-  /** Called once when the attempt is over, however it went. */
-  whenSettled: (() => void) | undefined;
+  /** Called once, when it is CLOSED. */
+  whenClosed: (() => void) | undefined;
   opening: Opening | undefined;
   compression: Compression | undefined;
   readonly #events = new EventQueue((flow) => (flow ? this.#transport?.resume() : this.#transport?.pause()));
@@ -129,15 +129,8 @@ export class Peer implements Listener {
     this.#transport = make(this);
     if (this.#binaryType === 'fragments') this.#transport.tellFragments(true);
     if (this.#idleTimeout > 0) this.#watchIdleness();
-    this.settle();
     if (channels.open.hasSubscribers && this.isTraced) this.#traceOpen();
     this.emitter.emit('open');
-  }
-
-  /** The attempt to connect is over. */
-  protected settle(): void {
-    this.whenSettled?.();
-    this.whenSettled = undefined;
   }
 
   #watchIdleness(): void {
@@ -170,7 +163,6 @@ export class Peer implements Listener {
   /** The handshake failed: 'error', then 'close'. */
   fail(error: Error): void {
     this.attempt = undefined;
-    this.settle();
     this.readyState = ReadyState.CLOSING;
     try {
       this.#tellError(error);
@@ -185,7 +177,6 @@ export class Peer implements Listener {
     this.readyState = ReadyState.CLOSING;
     this.attempt?.abort();
     this.attempt = undefined;
-    this.settle();
     process.nextTick(() => this.fail(error));
   }
 
@@ -297,6 +288,7 @@ export class Peer implements Listener {
     this.readyState = ReadyState.CLOSED;
     this.wasClean = wasClean;
     this.end = end;
+    this.whenClosed?.();
     if (channels.close.hasSubscribers) channels.close.publish({ websocket: this.emitter, ...end });
     this.emitter.emit('close', code, Buffer.from(reason));
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -151,18 +151,23 @@ each('a signal that is aborted already makes no connection', async (t, transport
   assert.equal(error.name, 'AbortError');
 });
 
-matrix('a signal that aborts later does not end an open connection, and is not listened to', async (t, { server, client }) => {
+matrix('a signal that aborts later terminates the connection, as in ws', async (t, { server, client }) => {
   const controller = new AbortController();
-  const { signal } = controller;
-  const { ws, peer } = await connect(t, { server, client, clientOptions: { signal } });
+  const { ws, peer } = await connect(t, { server, client, clientOptions: { signal: controller.signal } });
   ws.on('error', assert.fail);
+  const ends = Promise.all([closed(ws), closed(peer)]);
   controller.abort();
-  const got = once(ws, 'message');
-  peer.send('still here');
-  assert.equal((await got)[0].toString(), 'still here');
-  // The listener went when the connection was open.
-  const { getEventListeners } = await import('node:events');
-  assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  assert.deepEqual(await ends, [[1006, ''], [1006, '']]); // prettier-ignore
+});
+
+matrix('a signal is not listened to once the connection is closed', async (t, { server, client }) => {
+  const { signal } = new AbortController();
+  const { ws } = await connect(t, { server, client, clientOptions: { signal } });
+  assert.equal(getEventListeners(signal, 'abort').length, 1);
+  const end = closed(ws);
+  ws.close();
+  await end;
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
 matrix('both ends know the addresses, also once the connection is closed', async (t, { server, client }) => {

@@ -194,7 +194,6 @@ export class Line<T extends object> extends Peer {
   override fail(error: Error): void {
     if (this.#ended) return;
     this.attempt = undefined;
-    this.settle();
     this.failed(error);
     this.#end(FAILED);
   }
@@ -207,6 +206,7 @@ export class Line<T extends object> extends Peer {
     this.#ended = true;
     this.readyState = ReadyState.CLOSED;
     this.wasClean = end.wasClean;
+    this.whenClosed?.();
     this.#outbox.stop();
     this.#turn?.end();
     disappearAtExit(this, false);
