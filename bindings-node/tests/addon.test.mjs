@@ -54,7 +54,8 @@ plain('an addon that is broken is named', async (t) => {
   const otherProcessor = Buffer.from(whole);
   // The number of the processor in an ELF header; in other formats it breaks something else.
   otherProcessor.writeUInt16LE(0xfffe, 18);
-  for (const bytes of [Buffer.from('not a library'), whole.subarray(0, 1000), otherProcessor]) {
+  // Longer pieces of a library bring down the system's loader, and the process with it.
+  for (const bytes of [Buffer.from('not a library'), whole.subarray(0, 40), otherProcessor]) {
     writeFileSync(addon, bytes);
     check(await loading(folder), path.basename(addon));
   }
