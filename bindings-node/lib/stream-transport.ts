@@ -10,6 +10,7 @@ import { type Done, type Listener, type Outgoing, Transport } from './transport.
 export class StreamTransport extends Transport {
   readonly #socket: Duplex;
   #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Immediate | undefined;
   /** Payload bytes that were sent but not yet given to the stream. */
   #unwritten = 0;
   #timedOut = false;
@@ -103,12 +104,20 @@ export class StreamTransport extends Transport {
   }
 
   #setTimer(delay: number): void {
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     if (delay < 0) return;
     this.#timer = setTimeout(() => {
-      this.#timedOut = true;
-      border.timeout(this.id);
+      // If this thread was busy for long, a sign of life may wait in the socket. It is read before immediates run.
+      this.#due = setImmediate(() => {
+        this.#timedOut = true;
+        border.timeout(this.id);
+      });
     }, delay);
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#due);
   }
 
   #eof(): void {
@@ -120,7 +129,7 @@ export class StreamTransport extends Transport {
   protected ended(): void {
     // From here on the number may belong to another connection.
     this.#eofTold = true;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     const socket = this.#socket;
     if (this.#timedOut || socket.writableFinished) {
       socket.destroy();

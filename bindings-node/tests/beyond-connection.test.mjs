@@ -8,6 +8,7 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { WebSocket, WebSocketServer } from 'itoden';
 import { bothEnds, closed, connect, each, frame, matrix, plain, rawClient, startServer } from './helpers.mjs';
 
@@ -80,6 +81,28 @@ bothEnds('a paused connection does not take its peer for silent', async (_t, ope
   assert.equal(me.readyState, WebSocket.OPEN);
   me.resume();
   await once(me, 'pong');
+});
+
+each('a server whose thread was busy for longer than pingTimeout does not blame its peers', async (t, transport) => {
+  const { wss, port } = await startServer(t, transport, { pingInterval: 20, pingTimeout: 30 });
+  const arrived = once(wss, 'connection');
+  const answering = new Worker(
+    `const { WebSocket } = require('ws');
+    new WebSocket('ws://127.0.0.1:' + require('node:worker_threads').workerData);`,
+    { eval: true, workerData: port },
+  );
+  t.after(() => answering.terminate());
+  const [peer] = await arrived;
+  const failed = new Promise((_resolve, reject) => peer.once('error', reject));
+  const busy = new Int32Array(new SharedArrayBuffer(4));
+  for (let round = 0; round < 15; round += 1) {
+    Atomics.wait(busy, 0, 0, 80);
+    // A few turns, in which a ping is sent, and no time for its answer.
+    for (let turns = 0; turns < 5; turns += 1) await Promise.race([turn(), failed]);
+  }
+  await Promise.race([once(peer, 'pong'), failed]);
+  assert.equal(peer.readyState, WebSocket.OPEN);
+  peer.terminate();
 });
 
 bothEnds('idleTimeout closes a connection without messages with 1001', async (_t, open) => {

@@ -48,7 +48,6 @@ each('an error event without a listener ends the process with 1', async (_t, tra
   `);
   assert.deepEqual([code, signal], [1, null]);
   assert.match(stderr, /ECONNREFUSED/);
-  assert.match(stderr, /Unhandled 'error' event/);
 });
 
 each('process.exitCode and process.exit() in exit handlers are obeyed in mid-traffic', async (_t, transport) => {
@@ -83,7 +82,7 @@ const PROGRAM = `
   wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
   wss.on('listening', () => {
     const ws = new WebSocket('ws://127.0.0.1:' + wss.address().port, {
-      transport: workerData.transport, pingInterval: 1, idleTimeout: 60_000, highWaterMark: 1000,
+      transport: workerData.transport, pingInterval: 1, pingTimeout: 0, idleTimeout: 60_000, highWaterMark: 1000,
     });
     ws.on('open', () => { for (let index = 0; index < 50; index += 1) ws.send(Buffer.alloc(index * 1000)); });
     let count = 0;
@@ -145,7 +144,7 @@ each('timers of keepalive and idleness keep no process alive', async (_t, transp
       const signal = AbortSignal.timeout(1_000_000);
       const ws = new WebSocket('ws://127.0.0.1:' + wss.address().port, { transport: '${transport}', signal, ...options });
       ws.on('open', () => ws.send('hello'));
-      for await (const message of ws) { console.log(message); break; }
+      for await (const message of ws) { console.log(String(message)); break; }
       wss.close();
       server?.close();
     });`);
