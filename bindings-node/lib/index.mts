@@ -27,6 +27,7 @@ export type {
   EventListenerOptions,
   FinishRequestCallback,
   Handshake,
+  IteratedMessage,
   MessageEvent,
   PerMessageDeflateOptions,
   RawData,
