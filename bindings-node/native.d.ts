@@ -69,6 +69,8 @@ export declare class Hub {
   submit(orders: Int32Array, count: number, payloads: Uint8Array): void
   /** Does what orders ask, as `submit`, and moves what comes of it over streams, as `take`. */
   flush(orders: Int32Array, count: number, payloads: Uint8Array, table: Int32Array, slab: Uint8Array, from: number): void
+  /** Milliseconds that the last answer to a ping of the keepalive took; nothing before there is one. */
+  latency(id: number): number | null
   /** How many payload bytes a native socket has written or given up, of all that it was asked to send. */
   settled(id: number): number
   /** Starts to connect to a `ws:` URL; records tell how it goes on. */
@@ -134,6 +136,10 @@ export interface ConnectionOptions {
   autoPong: boolean
   /** Most pongs that may wait to be written; beyond it only the newest ping is answered. */
   maxPendingPongs?: number
+  /** Milliseconds from one ping of the keepalive to the next; left out: none is sent. */
+  pingInterval?: number
+  /** Milliseconds that the peer may be silent after such a ping; left out: for ever. */
+  pingTimeout?: number
   /** How to compress; left out: not at all. */
   deflate?: DeflateOptions
 }
@@ -272,7 +278,7 @@ export declare const enum RecordKind {
   Pong = 3,
   /** A Close frame came; its code is in the upper 16 bits of the second number [the reason]. */
   CloseReceived = 4,
-  /** The peer broke the protocol [JSON: an error]. */
+  /** The peer broke the protocol, or has fallen silent [JSON: an error]. */
   Failed = 5,
   /** The connection is closed: its last record [JSON: code, reason, wasClean]. */
   Closed = 6,

@@ -4,6 +4,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { DeflateAgreement } from '../native.js';
 import { Compression } from './deflate.js';
+import { Opening } from './opening.js';
 import { listHeaders, wrong } from './options.js';
 import type { Listener, Transport } from './transport.js';
 import type { WebSocketServer } from './server.js';
@@ -12,6 +13,8 @@ import { peerOf, type WebSocket } from './websocket.js';
 /** A valid request, however it came. */
 export interface Candidate {
   request: IncomingMessage;
+  /** What has the addresses of both ends. */
+  carrier: object;
   subprotocols: readonly string[];
   /** Whether the client is still there. */
   isAlive(): boolean;
@@ -103,7 +106,9 @@ function complete(
   const websocket = new options.WebSocket(null, undefined, options);
   server.track(websocket);
   const peer = peerOf(websocket);
-  peer.defersEvents = options.allowSynchronousEvents === false;
+  peer.habits = server.habits;
+  const { url, rawHeaders } = candidate.request;
+  peer.opening = new Opening(candidate.carrier, { url, rawHeaders });
   peer.open(accepted.make, subprotocol, Compression.of(accepted.deflate, 'server', server.threshold));
   opened(websocket, candidate.request);
 }

@@ -5,11 +5,11 @@ import type { RequestOptions } from 'node:https';
 import { inspect } from 'node:util';
 import { native } from './addon.js';
 import { readDeflate } from './deflate.js';
-import { guarded } from './errors.js';
+import { abortError, guarded } from './errors.js';
 import type { GenerateMask } from './masking.js';
 import { dialNative } from './native-client.js';
-import { callable, type ConnectionOptions, flag, listHeaders, makeConfig, wholeNumber, wrong } from './options.js';
-import type { Peer } from './peer.js';
+import { callable, type ConnectionOptions, flag, listHeaders, makeConfig, readHabits, wholeNumber, wrong } from './options.js';
+import { type Peer, ReadyState } from './peer.js';
 import type { Trail } from './redirect.js';
 import { dialStream } from './stream-client.js';
 import type { ClientUpgrade, ConnectionConfig } from '../native.js';
@@ -17,7 +17,7 @@ import { isUnix, readUrl, targetOf } from './url.js';
 import type { WebSocket } from './websocket.js';
 
 /** Options of a client. Those of `http.request` and `https.request` are passed on to them. */
-export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, 'headers' | 'timeout'> {
+export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, 'headers' | 'timeout' | 'signal'> {
   /** Further header fields of the request. */
   headers?: Readonly<Record<string, string | number | readonly string[] | undefined>> | undefined;
   /** The Origin header. */
@@ -32,6 +32,11 @@ export interface ClientOptions extends ConnectionOptions, Omit<RequestOptions, '
   followRedirects?: boolean | undefined;
   /** How many redirects to follow. Default 10. */
   maxRedirects?: number | undefined;
+  /**
+   * Gives up connecting when it aborts: 'error' with an AbortError whose `cause` is the signal's reason, then 'close'. A
+   * connection that is open is terminated, as in ws: 'close' with 1006.
+   */
+  signal?: AbortSignal | undefined;
   /** Changes the request before it is sent, and then ends it by `request.end()`. */
   finishRequest?: ((request: ClientRequest, websocket: WebSocket) => void) | undefined;
   /**
@@ -70,6 +75,7 @@ const NATIVE_OPTIONS: readonly string[] = [
   'headers', 'origin', 'protocols', 'handshakeTimeout', 'transport',
   'maxPayload', 'maxFragments', 'closeTimeout', 'autoPong', 'maxPendingAutoPongs',
   'perMessageDeflate', 'allowSynchronousEvents', 'skipUTF8Validation', 'maxBufferedChunks', 'maxRedirects',
+  'pingInterval', 'pingTimeout', 'idleTimeout', 'highWaterMark', 'signal',
 ]; // prettier-ignore
 
 /** Options that keep the native driver away only with a value other than this. */
@@ -89,7 +95,7 @@ export function dial(
   const url = readUrl(address);
   peer.url = url.href;
   checkOptions(options);
-  peer.defersEvents = options.allowSynchronousEvents === false;
+  peer.habits = readHabits(options);
   checkSubprotocols(protocols);
   const dialed = makeDial(peer, url, protocols, options, {
     config: makeConfig(options, true),
@@ -104,6 +110,7 @@ export function dial(
 
   let given = false;
   peer.attempt = { abort: () => (given = true) };
+  if (options.signal) heed(peer, options.signal);
   schedule(() => {
     if (given) return;
     // By now the caller has said which events he wants to hear.
@@ -111,6 +118,17 @@ export function dial(
     if (useNative) peer.attempt = dialNative(dialed);
     else dialStream(dialed);
   });
+}
+
+/** Gives up when the signal aborts. */
+function heed(peer: Peer, signal: AbortSignal): void {
+  const abort = (): void => {
+    if (peer.readyState === ReadyState.CONNECTING) peer.abort(abortError(signal.reason));
+    else peer.terminate();
+  };
+  if (signal.aborted) return abort();
+  signal.addEventListener('abort', abort, { once: true });
+  peer.whenClosed = () => signal.removeEventListener('abort', abort);
 }
 
 /** What stays the same where a redirect leads to. */
@@ -145,7 +163,7 @@ function mostRedirects({ maxRedirects }: ClientOptions): number {
 }
 
 function checkOptions(options: ClientOptions): void {
-  const { protocolVersion = 13, transport = 'auto', origin } = options;
+  const { protocolVersion = 13, transport = 'auto', origin, headers, signal } = options;
   if (!VERSIONS.includes(protocolVersion)) {
     throw new RangeError(`Unsupported protocol version: ${protocolVersion} (supported versions: ${VERSIONS.join(', ')})`);
   }
@@ -153,9 +171,18 @@ function checkOptions(options: ClientOptions): void {
     throw wrong('transport', transport, "'auto', 'native' or 'stream'");
   }
   if (origin !== undefined && origin !== null && typeof origin !== 'string') throw wrong('origin', origin, 'a string');
+  if (headers !== undefined && headers !== null && (typeof headers !== 'object' || Array.isArray(headers))) {
+    throw wrong('headers', headers, 'an object with names and values');
+  }
+  if (signal !== undefined && signal !== null && !isSignal(signal)) throw wrong('signal', signal, 'an AbortSignal');
   flag('followRedirects', options.followRedirects, false);
   mostRedirects(options);
   for (const name of ['generateMask', 'finishRequest', 'createConnection', 'lookup'] as const) callable(name, options[name]);
+}
+
+/** Of this realm or another. */
+function isSignal(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
 }
 
 function checkSubprotocols(protocols: readonly unknown[]): void {

@@ -2,8 +2,16 @@
 
 import { errorTable } from './errors.generated.js';
 
-/** The stable name of an error of the core. */
-export type ErrorName = keyof typeof errorTable;
+/** What is wrong with neither side's bytes: it has no row in the core's table. */
+const ownTable = {
+  /** The peer is silent for `pingTimeout` after a ping. */
+  ping_timeout: { fault: 'protocol', status: 1011, section: 'RFC 6455 §5.5.2' },
+} as const;
+
+const table = { ...errorTable, ...ownTable };
+
+/** The stable name of an error. */
+export type ErrorName = keyof typeof table;
 
 /** What ws calls the same thing, where it has a word for it: its code, and how its message begins. */
 interface InWs {
@@ -60,7 +68,7 @@ export class ItodenError extends Error {
 
   constructor(name: ErrorName, message: string, statusCode?: number, code?: string) {
     super(message);
-    const row = errorTable[name];
+    const row = table[name];
     this.code = code ?? codeOf(name);
     this.rule = name;
     this.section = row.section;
@@ -86,7 +94,7 @@ export interface TellsError {
 
 const codeOf = (name: ErrorName): string => IN_WS[name]?.code ?? `ITODEN_${name.toUpperCase()}`;
 
-const isName = (name: unknown): name is ErrorName => typeof name === 'string' && Object.hasOwn(errorTable, name);
+const isName = (name: unknown): name is ErrorName => typeof name === 'string' && Object.hasOwn(table, name);
 
 /** The error that a record tells of. */
 export function fromRecord({ name, message, statusCode, bits }: TellsError): Error {
@@ -109,6 +117,12 @@ export function guarded<T>(run: () => T): T {
 export function systemError(syscall: string, code: string, address: string, port: number, detail: string): Error {
   const error = new Error(`${syscall} ${code}${detail && `: ${detail}`} ${address}:${port}`);
   return Object.assign(error, { code, syscall, address, port });
+}
+
+/** What Node says where an AbortSignal ends something. */
+export function abortError(reason: unknown): Error {
+  const error = new Error('The operation was aborted', { cause: reason });
+  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' });
 }
 
 /** A user's function threw: the process hears of it, and everyone else's records are still told. */

@@ -18,6 +18,7 @@ type PerMessageDeflate = WebSocket.PerMessageDeflate;
 
 export type {
   AddressInfo,
+  BasicCredentials,
   ClientOptions,
   CloseEvent,
   Data,
@@ -25,6 +26,8 @@ export type {
   Event,
   EventListenerOptions,
   FinishRequestCallback,
+  Handshake,
+  IteratedMessage,
   MessageEvent,
   PerMessageDeflateOptions,
   RawData,

@@ -12,6 +12,8 @@ import type * as deflate from './deflate.js';
 import type * as events from './event-target.js';
 import type { IncomingMessage } from 'node:http';
 import type * as net from 'node:net';
+import type * as iteration from './iteration.js';
+import type * as opening from './opening.js';
 import type * as server from './server.js';
 import type * as websocket from './websocket.js';
 
@@ -43,6 +45,9 @@ declare namespace WebSocket {
   export type ItodenError = import('./errors.js').ItodenError;
   export type PerMessageDeflate = import('./per-message-deflate.js').PerMessageDeflate;
   export type RawData = websocket.RawData;
+  export type Handshake = opening.Handshake;
+  export type IteratedMessage = iteration.IteratedMessage;
+  export type BasicCredentials = opening.BasicCredentials;
   export type Data = websocket.Data;
   export type SendOptions = websocket.SendOptions;
   export type ClientOptions = client.ClientOptions;

@@ -9,6 +9,7 @@ export interface Addresses {
   remoteFamily: string;
   localAddress: string;
   localPort: number;
+  localFamily: string;
 }
 
 export interface ResponseHead {
@@ -32,7 +33,8 @@ const SINGLE = new Set([
   'server', 'user-agent',
 ]); // prettier-ignore
 
-function joinHeaders(rawHeaders: readonly string[]): Record<string, string | string[]> {
+/** Header fields as Node's `http` joins them. */
+export function joinHeaders(rawHeaders: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!.toLowerCase();
@@ -66,9 +68,9 @@ export function makeRequest(head: RequestHead, addresses: Addresses): IncomingMe
   return message;
 }
 
-/** The response of a server. */
-export function makeResponse(head: ResponseHead): IncomingMessage {
-  const message = makeMessage({}, head.minorVersion, head.rawHeaders);
+/** The response of a server, with a `socket` of the same kind. */
+export function makeResponse(head: ResponseHead, addresses: Addresses | null): IncomingMessage {
+  const message = makeMessage(addresses ?? {}, head.minorVersion, head.rawHeaders);
   message.statusCode = head.status;
   message.statusMessage = head.reason;
   return message;

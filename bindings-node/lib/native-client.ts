@@ -5,13 +5,15 @@ import { border, type Sink } from './border.js';
 import { type Dial, missingSubprotocol } from './client.js';
 import { Compression } from './deflate.js';
 import { fromRecord, ItodenError, systemError, type TellsError } from './errors.js';
-import { makeResponse, type ResponseHead } from './messages.js';
+import { type Addresses, makeResponse, type ResponseHead } from './messages.js';
 import { NativeTransport } from './native-transport.js';
+import { Opening } from './opening.js';
 import type { Attempt } from './peer.js';
 import { parse } from './transport.js';
 
 interface Opened extends ResponseHead {
   subprotocol: string | null;
+  addresses: Addresses | null;
   deflate: DeflateAgreement | null;
 }
 
@@ -49,7 +51,7 @@ class NativeClient implements Sink, Attempt {
     const { peer } = this.#dial;
     if (kind === RecordKind.Opened && !this.#aborted) {
       const opened = parse<Opened>(payload);
-      this.#dial.upgraded(makeResponse(opened));
+      this.#dial.upgraded(makeResponse(opened, opened.addresses));
       // The listener may have given up.
       if (this.#aborted) return;
       const missing = missingSubprotocol(this.#dial, opened.subprotocol);
@@ -59,6 +61,7 @@ class NativeClient implements Sink, Attempt {
         return peer.fail(missing);
       }
       const compression = Compression.of(opened.deflate, 'client', this.#dial.threshold);
+      peer.opening = new Opening(opened.addresses ?? {}, { statusCode: opened.status, rawHeaders: opened.rawHeaders });
       peer.open((listener) => new NativeTransport(this.#id, listener), opened.subprotocol ?? undefined, compression);
       border.unretain();
     } else if (kind === RecordKind.ConnectFailed || kind === RecordKind.Closed) {

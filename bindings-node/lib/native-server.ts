@@ -28,11 +28,11 @@ export class NativeListener implements Sink {
   constructor(server: WebSocketServer, host: string | undefined, port: number, backlog = BACKLOG) {
     this.#server = server;
     // A name that is being resolved keeps the process alive by itself.
-    if (host === undefined || net.isIP(host)) this.#listen(host, host, port, backlog);
-    else dns.lookup(host, (error, address) => (error ? this.#fail(error) : this.#listen(host, address, port, backlog)));
+    if (host === undefined || net.isIP(host)) this.#listen(host, port, backlog);
+    else dns.lookup(host, (error, address) => (error ? this.#fail(error) : this.#listen(address, port, backlog)));
   }
 
-  #listen(host: string | undefined, address: string | undefined, port: number, backlog: number): void {
+  #listen(address: string | undefined, port: number, backlog: number): void {
     if (this.#whenClosed) return this.#closed();
     try {
       const listening = border.hub.listen(address ?? null, port, backlog);
@@ -40,7 +40,7 @@ export class NativeListener implements Sink {
       this.address = { address: listening.address, family: listening.family, port: listening.port };
     } catch (error) {
       const { code, message } = error as Error & { code: string };
-      return this.#fail(systemError('listen', code, host ?? '::', port, code === 'EADDRINUSE' ? IN_USE : message));
+      return this.#fail(systemError('listen', code, address ?? '::', port, code === 'EADDRINUSE' ? IN_USE : message));
     }
     border.register(this.#id, this);
     border.retain();
@@ -86,6 +86,7 @@ export class NativeListener implements Sink {
     const { hub } = border;
     const candidate: Candidate = {
       request: makeRequest(head, head.addresses),
+      carrier: head.addresses,
       subprotocols: head.subprotocols,
       // Whether it is shows when the response is written; 'close' follows if it is gone.
       isAlive: () => true,

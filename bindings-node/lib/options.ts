@@ -19,6 +19,24 @@ export interface ConnectionOptions {
   closeTimeout?: number | undefined;
   /** Whether pings are answered by themselves. Default `true`. */
   autoPong?: boolean | undefined;
+  /**
+   * Milliseconds from one ping to the next, which keep the way open and tell `latency`; their pongs are told as 'pong'.
+   * Default: none is sent. 0: none.
+   */
+  pingInterval?: number | undefined;
+  /**
+   * Milliseconds that the peer may be silent after such a ping; any byte is a sign of life. After it 'error' tells it, 1011 is
+   * sent, and 'close' follows when the peer answers, or after `closeTimeout`. Only with `pingInterval`. 0: for ever.
+   * Default: as long as `pingInterval`.
+   */
+  pingTimeout?: number | undefined;
+  /**
+   * Milliseconds without a whole message, either way, after which the connection is closed with 1001. Pings and pongs do not
+   * count; nor does the time in which it is paused, or something waits to be written. 0: no limit. Default: no limit.
+   */
+  idleTimeout?: number | undefined;
+  /** Bytes that may wait to be written before `writableNeedDrain` is `true`, and 'drain' follows. Default 65536. */
+  highWaterMark?: number | undefined;
   /** Whether to agree on compression (RFC 7692), and how. Default: a client offers it, a server declines it. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   /** Whether several of 'message', 'ping' and 'pong' may come in one turn of the event loop. Default `true`. */
@@ -29,19 +47,48 @@ export interface ConnectionOptions {
 
 const MAX_PAYLOAD = 100 << 20;
 const CLOSE_TIMEOUT = 30_000;
+/** What a timer of JavaScript takes, about 24 days: with more it would fire at once. */
+export const LONGEST = 2 ** 31 - 1;
 /** What the addon takes for "no limit". */
 const MOST_FRAGMENTS = 2 ** 32 - 1;
 const MOST_PONGS = 2 ** 16 - 1;
 
+/** What a WebSocket does by itself, of the options. */
+export interface Habits {
+  defersEvents: boolean;
+  /** Milliseconds; 0: no limit. */
+  idleTimeout: number;
+  /** `undefined`: nobody asked for it yet. */
+  highWaterMark: number | undefined;
+}
+
+export function readHabits(options: ConnectionOptions): Habits {
+  return {
+    defersEvents: !flag('allowSynchronousEvents', options.allowSynchronousEvents, true),
+    idleTimeout: wholeNumber('idleTimeout', options.idleTimeout, 0, LONGEST) ?? 0,
+    highWaterMark: wholeNumber('highWaterMark', options.highWaterMark),
+  };
+}
+
+function readKeepalive({ pingInterval, pingTimeout }: ConnectionOptions): { pingInterval?: number; pingTimeout?: number } {
+  const interval = wholeNumber('pingInterval', pingInterval, 0, LONGEST);
+  const timeout = wholeNumber('pingTimeout', pingTimeout, 0, LONGEST);
+  if (!interval) {
+    if (timeout) throw wrong('pingTimeout', timeout, 'left out, or given with pingInterval: it is the time for the answer to such a ping');
+    return {};
+  }
+  return { pingInterval: interval, ...given('pingTimeout', (timeout ?? interval) || undefined) };
+}
+
 /** `deflate`: whether compression is agreed on where the option `perMessageDeflate` is not given. */
 export function makeConfig(options: ConnectionOptions, deflate = false): ConnectionConfig {
   wholeNumber('maxBufferedChunks', options.maxBufferedChunks);
-  flag('allowSynchronousEvents', options.allowSynchronousEvents, true);
   flag('skipUTF8Validation', options.skipUTF8Validation, false);
   return new native.ConnectionConfig({
     maxPayload: wholeNumber('maxPayload', options.maxPayload) ?? MAX_PAYLOAD,
     closeTimeout: wholeNumber('closeTimeout', options.closeTimeout) ?? CLOSE_TIMEOUT,
     autoPong: flag('autoPong', options.autoPong, true),
+    ...readKeepalive(options),
     ...given('maxFragments', limit('maxFragments', options.maxFragments, MOST_FRAGMENTS)),
     ...given('maxPendingPongs', limit('maxPendingAutoPongs', options.maxPendingAutoPongs, MOST_PONGS)),
     ...given('deflate', readDeflate(options.perMessageDeflate, deflate)?.options),

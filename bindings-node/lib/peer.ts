@@ -6,7 +6,12 @@ import type { Compression } from './deflate.js';
 import { ItodenError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import { join } from './fragments.js';
+import { Backpressure, HIGH_WATER_MARK } from './backpressure.js';
+import { IdleTimer } from './idle.js';
+import type { Opening } from './opening.js';
+import type { Habits } from './options.js';
 import { type BlobLike, Outbox } from './outbox.js';
+import { channels } from './tracing.js';
 import type { Closed, Done, Listener, Transport } from './transport.js';
 
 export const ReadyState = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -24,6 +29,9 @@ export interface Attempt {
   abort(): void;
 }
 
+/** "An endpoint is 'going away'" (RFC 6455 §7.4.1). */
+const IDLE_CODE = 1001;
+
 /** Sends a payload by a transport. */
 type Act = (transport: Transport, data: string | Uint8Array) => void;
 
@@ -32,12 +40,20 @@ export class Peer implements Listener {
   protocol = '';
   url = '';
   wasClean = false;
+  /** How it was closed. */
+  end: Closed | undefined;
   attempt: Attempt | undefined;
+  /** Called once, when it is CLOSED. */
+  whenClosed: (() => void) | undefined;
+  opening: Opening | undefined;
   compression: Compression | undefined;
   readonly #events = new EventQueue((flow) => (flow ? this.#transport?.resume() : this.#transport?.pause()));
   #binaryType: BinaryType = 'nodebuffer';
   #transport: Transport | undefined;
   #outbox: Outbox | undefined;
+  #idleTimeout = 0;
+  #idle: IdleTimer | undefined;
+  #backpressure: Backpressure | undefined;
   /** Payload bytes that were sent too late: they count as buffered for ever. */
   #lost = 0;
 
@@ -51,9 +67,39 @@ export class Peer implements Listener {
     return this.#events.paused;
   }
 
-  /** Whether each of 'message', 'ping' and 'pong' gets a turn of the event loop of its own. */
-  set defersEvents(on: boolean) {
-    this.#events.defers = on;
+  /** Taken on before it opens. */
+  set habits({ defersEvents, idleTimeout, highWaterMark }: Habits) {
+    this.#events.defers = defersEvents;
+    this.#idleTimeout = idleTimeout;
+    if (highWaterMark !== undefined) this.#startTracking(highWaterMark);
+  }
+
+  /** Whether observers of the process hear of it, as a `WebSocket` of the API of ws. */
+  protected get isTraced(): boolean {
+    return true;
+  }
+
+  /** Whether the sender should wait for 'drain'. Who asks is one who will, so from now on it is emitted. */
+  get needsDrain(): boolean {
+    this.#startTracking(HIGH_WATER_MARK);
+    return this.#backpressure!.needsDrain;
+  }
+
+  #startTracking(highWaterMark: number): void {
+    this.#backpressure ??= new Backpressure(highWaterMark, () => {
+      if (this.readyState === ReadyState.OPEN) this.emitter.emit('drain');
+    });
+  }
+
+  /** A message is about to be sent: what its callback is to be. */
+  sending(data: string | Uint8Array | BlobLike, done: Done | undefined): Done | undefined {
+    if (this.readyState !== ReadyState.OPEN) return done;
+    this.#idle?.touch();
+    return this.#backpressure ? this.#backpressure.track(data, () => this.bufferedAmount, done) : done;
+  }
+
+  get latency(): number | undefined {
+    return this.#transport?.latency;
   }
 
   get binaryType(): BinaryType {
@@ -82,7 +128,36 @@ export class Peer implements Listener {
     this.readyState = ReadyState.OPEN;
     this.#transport = make(this);
     if (this.#binaryType === 'fragments') this.#transport.tellFragments(true);
+    if (this.#idleTimeout > 0) this.#watchIdleness();
+    if (channels.open.hasSubscribers && this.isTraced) this.#traceOpen();
     this.emitter.emit('open');
+  }
+
+  #watchIdleness(): void {
+    const isBusy = (): boolean => this.paused || this.bufferedAmount > 0;
+    this.#idle = new IdleTimer(this.#idleTimeout, isBusy, () => this.close(IDLE_CODE, 'idle timeout'));
+  }
+
+  #traceOpen(): void {
+    const { emitter: websocket, url, protocol, compression } = this;
+    const role = url === '' ? 'server' : 'client';
+    const target = url === '' ? (this.opening?.handshake.url ?? '') : url;
+    channels.open.publish({ websocket, role, url: target, protocol, extensions: compression?.extension ?? '' });
+  }
+
+  #tellError(error: Error): void {
+    if (channels.error.hasSubscribers) channels.error.publish({ websocket: this.emitter, error });
+    this.emitter.emit('error', error);
+  }
+
+  #tellMessage(data: unknown, isBinary: boolean): void {
+    if (channels.message.hasSubscribers) channels.message.publish({ websocket: this.emitter, data, isBinary });
+    this.emitter.emit('message', data, isBinary);
+  }
+
+  #tellControl(type: 'ping' | 'pong', payload: Buffer): void {
+    if (channels[type].hasSubscribers) channels[type].publish({ websocket: this.emitter, payload });
+    this.emitter.emit(type, payload);
   }
 
   /** The handshake failed: 'error', then 'close'. */
@@ -90,7 +165,7 @@ export class Peer implements Listener {
     this.attempt = undefined;
     this.readyState = ReadyState.CLOSING;
     try {
-      this.emitter.emit('error', error);
+      this.#tellError(error);
     } finally {
       this.#end({ code: 1006, reason: '', wasClean: false });
     }
@@ -142,7 +217,7 @@ export class Peer implements Listener {
   #broken(error: Error): void {
     if (this.readyState === ReadyState.CLOSED) return;
     try {
-      this.emitter.emit('error', error);
+      this.#tellError(error);
     } finally {
       this.terminate();
     }
@@ -173,19 +248,21 @@ export class Peer implements Listener {
   }
 
   message(data: Buffer, isBinary: boolean): void {
-    this.#events.tell(() => this.emitter.emit('message', isBinary ? this.#convert([data]) : data, isBinary));
+    this.#idle?.touch();
+    this.#events.tell(() => this.#tellMessage(isBinary ? this.#convert([data]) : data, isBinary));
   }
 
   fragments(fragments: Buffer[]): void {
-    this.#events.tell(() => this.emitter.emit('message', this.#convert(fragments), true));
+    this.#idle?.touch();
+    this.#events.tell(() => this.#tellMessage(this.#convert(fragments), true));
   }
 
   ping(data: Buffer): void {
-    this.#events.tell(() => this.emitter.emit('ping', data));
+    this.#events.tell(() => this.#tellControl('ping', data));
   }
 
   pong(data: Buffer): void {
-    this.#events.tell(() => this.emitter.emit('pong', data));
+    this.#events.tell(() => this.#tellControl('pong', data));
   }
 
   closing(): void {
@@ -194,20 +271,25 @@ export class Peer implements Listener {
 
   failed(error: Error): void {
     if (error instanceof ItodenError && error.closeCode !== undefined) this.readyState = ReadyState.CLOSING;
-    this.#events.tellBehind(() => this.emitter.emit('error', error));
+    this.#events.tellBehind(() => this.#tellError(error));
   }
 
   closed(end: Closed): void {
     this.readyState = ReadyState.CLOSING;
+    this.#idle?.stop();
     // Its number may belong to another connection from here on.
     this.#transport = undefined;
     this.#outbox?.giveUp(unread());
     this.#events.end(() => this.#end(end));
   }
 
-  #end({ code, reason, wasClean }: Closed): void {
+  #end(end: Closed): void {
+    const { code, reason, wasClean } = end;
     this.readyState = ReadyState.CLOSED;
     this.wasClean = wasClean;
+    this.end = end;
+    this.whenClosed?.();
+    if (channels.close.hasSubscribers) channels.close.publish({ websocket: this.emitter, ...end });
     this.emitter.emit('close', code, Buffer.from(reason));
   }
 

@@ -10,7 +10,7 @@ import type { Addresses } from './messages.js';
 import { NativeListener } from './native-server.js';
 import { readDeflate } from './deflate.js';
 import { Emitter } from './emitter.js';
-import { callable, type ConnectionOptions, flag, makeConfig, wholeNumber, wrong } from './options.js';
+import { callable, type ConnectionOptions, flag, type Habits, makeConfig, readHabits, wholeNumber, wrong } from './options.js';
 import { handleUpgrade } from './upgrade.js';
 import { WebSocket } from './websocket.js';
 
@@ -72,6 +72,8 @@ export class WebSocketServer<
   readonly config: ConnectionConfig;
   /** @internal */
   readonly threshold: number | undefined;
+  /** @internal */
+  readonly habits: Habits;
   readonly #listener: NativeListener | undefined;
   #http: HttpServer | HttpsServer | undefined;
   #removeListeners: () => void = () => {};
@@ -91,6 +93,7 @@ export class WebSocketServer<
     this.options = { ...DEFAULTS, ...defined(options), WebSocket: options.WebSocket ?? (WebSocket as W) };
     if (options.perMessageDeflate === true) this.options.perMessageDeflate = {};
     this.config = makeConfig(options);
+    this.habits = readHabits(options);
     this.threshold = readDeflate(options.perMessageDeflate, false)?.threshold;
     if (this.options.clientTracking) this.clients = new Set();
     if (port != null) {
@@ -209,6 +212,7 @@ function defined<T extends object>(options: T): T {
 }
 
 interface Functions {
+  server?: unknown;
   verifyClient?: unknown;
   handleProtocols?: unknown;
   WebSocket?: unknown;
@@ -218,6 +222,8 @@ type Opened = (websocket: WebSocket, request: IncomingMessage) => void;
 
 function checkOptions(options: Pick<ServerOptions, 'host' | 'path' | 'clientTracking' | 'noServer'> & Functions): void {
   for (const name of ['verifyClient', 'handleProtocols', 'WebSocket'] as const) callable(name, options[name]);
+  const { server } = options;
+  if (server && typeof (server as { on?: unknown }).on !== 'function') throw wrong('server', server, 'an http.Server or an https.Server');
   flag('clientTracking', options.clientTracking, true);
   flag('noServer', options.noServer, false);
   for (const name of ['host', 'path'] as const) {

@@ -9,6 +9,8 @@ import { type Dial, missingSubprotocol } from './client.js';
 import { Compression } from './deflate.js';
 import { guarded } from './errors.js';
 import { unexpectedStatus } from './native-client.js';
+import { Opening } from './opening.js';
+import { LONGEST } from './options.js';
 import type { Attempt } from './peer.js';
 import { follow } from './redirect.js';
 import { StreamTransport } from './stream-transport.js';
@@ -21,6 +23,7 @@ const OWN_OPTIONS: readonly string[] = [
   'headers', 'origin', 'protocolVersion', 'protocols', 'handshakeTimeout', 'transport', 'finishRequest', 'generateMask',
   'maxPayload', 'maxFragments', 'closeTimeout', 'autoPong', 'maxPendingAutoPongs',
   'perMessageDeflate', 'allowSynchronousEvents', 'skipUTF8Validation', 'followRedirects', 'maxRedirects', 'maxBufferedChunks',
+  'pingInterval', 'pingTimeout', 'idleTimeout', 'highWaterMark', 'signal',
   'auth', 'protocol', 'timeout', 'method', 'host', 'hostname', 'path', 'port', 'socketPath',
 ]; // prettier-ignore
 
@@ -41,7 +44,8 @@ class StreamClient implements Attempt {
   start(): void {
     const { handshakeTimeout, options, peer, trail, url } = this.#dial;
     if (handshakeTimeout) {
-      this.#timer = setTimeout(() => this.#fail(new Error('Opening handshake has timed out')), handshakeTimeout);
+      const limit = Math.min(handshakeTimeout, LONGEST);
+      this.#timer = setTimeout(() => this.#fail(new Error('Opening handshake has timed out')), limit);
     }
     if (trail?.changed) peer.emitter.emit('redirect', url.href, this.#request);
     if (options.finishRequest) options.finishRequest(this.#request, peer.emitter as unknown as WebSocket);
@@ -113,6 +117,7 @@ class StreamClient implements Attempt {
     const compression = Compression.of(opened.deflate, 'client', threshold);
     const make = (listener: Listener): StreamTransport =>
       new StreamTransport(opened.id, listener, socket, head, generateMask);
+    peer.opening = new Opening(socket, response);
     peer.open(make, opened.subprotocol, compression);
   }
 }

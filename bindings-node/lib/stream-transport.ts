@@ -10,6 +10,7 @@ import { type Done, type Listener, type Outgoing, Transport } from './transport.
 export class StreamTransport extends Transport {
   readonly #socket: Duplex;
   #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Immediate | undefined;
   /** Payload bytes that were sent but not yet given to the stream. */
   #unwritten = 0;
   #timedOut = false;
@@ -38,6 +39,8 @@ export class StreamTransport extends Transport {
     socket.on('close', () => this.#eof());
     // 'close' follows, and says all that the API of ws lets one hear of it.
     socket.on('error', () => socket.destroy());
+    // A first order makes the addon tell when its first timer is to run.
+    border.order(id, OrderKind.Resume);
     // Whoever handed the stream over may have paused it.
     socket.resume();
   }
@@ -101,12 +104,20 @@ export class StreamTransport extends Transport {
   }
 
   #setTimer(delay: number): void {
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     if (delay < 0) return;
     this.#timer = setTimeout(() => {
-      this.#timedOut = true;
-      border.timeout(this.id);
+      // If this thread was busy for long, a sign of life may wait in the socket. It is read before immediates run.
+      this.#due = setImmediate(() => {
+        this.#timedOut = true;
+        border.timeout(this.id);
+      });
     }, delay);
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#due);
   }
 
   #eof(): void {
@@ -118,7 +129,7 @@ export class StreamTransport extends Transport {
   protected ended(): void {
     // From here on the number may belong to another connection.
     this.#eofTold = true;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     const socket = this.#socket;
     if (this.#timedOut || socket.writableFinished) {
       socket.destroy();

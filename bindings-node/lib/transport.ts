@@ -60,6 +60,11 @@ export abstract class Transport implements Sink {
   abstract resume(): void;
   abstract terminate(): void;
 
+  /** Milliseconds that the last answer to a ping of the keepalive took. */
+  get latency(): number | undefined {
+    return border.hub.latency(this.id) ?? undefined;
+  }
+
   /** Whether the process stays alive for it, as it does unless this says no. */
   keepAlive(_yes: boolean): void {}
 

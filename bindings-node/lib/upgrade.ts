@@ -32,6 +32,7 @@ export function handleUpgrade(
   }
   const candidate: Candidate = {
     request,
+    carrier: 'remoteAddress' in socket || 'session' in socket ? socket : (request.socket ?? socket),
     subprotocols: upgrade.subprotocols,
     isAlive: () => socket.readable && socket.writable,
     preview: (subprotocol) => guarded(() => upgrade.preview(subprotocol ?? null, server.config)),

@@ -2,14 +2,20 @@
 
 import type { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { native } from './addon.js';
 import { type ClientOptions, dial } from './client.js';
 import { Emitter } from './emitter.js';
 import { guarded } from './errors.js';
 import * as events from './event-target.js';
+import { type IteratedMessage, MessageIterator, promised } from './iteration.js';
+import type { Handshake } from './opening.js';
+import { BEYOND } from './beyond.js';
+import { checkControl, toPayload } from './payload.js';
 import { wrong } from './options.js';
 import { type BlobLike, isBlob } from './outbox.js';
 import { BINARY_TYPES, type BinaryType, Peer, ReadyState } from './peer.js';
+import { channels } from './tracing.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -49,6 +55,8 @@ export interface WebSocketEvents {
   error: [error: Error];
   ping: [data: Buffer];
   pong: [data: Buffer];
+  /** All that was sent is written, after `writableNeedDrain` was `true`. */
+  drain: [];
   upgrade: [response: IncomingMessage];
   redirect: [url: string, request: ClientRequest];
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
@@ -149,12 +157,15 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   send(data: Data, callback?: Callback): void;
   send(data: Data, options?: SendOptions, callback?: Callback): void;
   send(data: Data, options?: SendOptions | Callback, callback?: Callback): void {
-    const done = typeof options === 'function' ? options : callback;
+    const callable = typeof options === 'function' ? options : callback;
+    if (callable !== undefined && callable !== null && typeof callable !== 'function') throw wrong('The callback', callable, 'a function');
     const how = typeof options === 'function' || !options ? WHOLE : options;
     if (isBlob(data)) {
+      const done = this.#peer.sending(data, callable);
       return this.#peer.postBlob(data, done, (transport, bytes) => this.#send(transport, bytes, how, done));
     }
     const payload = toPayload(data);
+    const done = this.#peer.sending(payload, callable);
     const direct = this.#peer.direct;
     if (direct) this.#send(direct, payload, how, done);
     else this.#peer.post(payload, done, (transport, ready) => this.#send(transport, ready, how, done));
@@ -163,6 +174,7 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   #send(transport: Transport, data: string | Uint8Array, how: SendOptions, done: Callback | undefined): void {
     const { binary = typeof data !== 'string', fin = true, compress = true } = how;
     const { compression } = this.#peer;
+    if (channels.send.hasSubscribers) channels.send.publish({ websocket: this, data, isBinary: binary, fin });
     const packed = compression === undefined || (compress && compression.isWorth(data));
     transport.send({ data, isBinary: binary, fin: this.#fragment(fin), compress: packed }, done);
   }
@@ -174,6 +186,30 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     if (fin && !this.#fragmenting) return undefined;
     this.#fragmenting = !fin;
     return fin;
+  }
+
+  /**
+   * As `send`, with a promise: it is resolved when the data are written, and rejected where the callback would hear an error or
+   * `send` would throw.
+   */
+  sendAsync(data: Data, options: SendOptions = WHOLE): Promise<void> {
+    return promised((callback) => this.send(data, options, callback));
+  }
+
+  /**
+   * The messages that come from now on, as `for await (const message of websocket)` takes them: text as strings, binary ones as
+   * `binaryType` says. While the loop is slow the peer is held back. It ends when the connection is closed by a closing
+   * handshake, throws when the connection fails, and closes it with 1000 when it is left. The loop hears 'error' in place of listeners.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<IteratedMessage> {
+    return new MessageIterator(this);
+  }
+
+  /** The certificate of the peer, as `tls.TLSSocket` gives it while the connection is open; `null` without TLS. */
+  getPeerCertificate(detailed: true): DetailedPeerCertificate | null;
+  getPeerCertificate(detailed?: false): PeerCertificate | null;
+  getPeerCertificate(detailed = false): PeerCertificate | DetailedPeerCertificate | null {
+    return this.#peer.opening?.carrier.getPeerCertificate?.(detailed) ?? null;
   }
 
   /** Sends a ping with at most 125 bytes. */
@@ -259,6 +295,27 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     events.remove(this as never, type, handler);
   }
 
+  /** What the peer sent to open the connection, the request of a client or the response of a server; `undefined` before. */
+  declare readonly handshake: Handshake | undefined;
+  /** Addresses and ports of both ends, as a `net.Socket` has them; `undefined` before 'open', and for sockets without. */
+  declare readonly remoteAddress: string | undefined;
+  declare readonly remotePort: number | undefined;
+  declare readonly remoteFamily: string | undefined;
+  declare readonly localAddress: string | undefined;
+  declare readonly localPort: number | undefined;
+  /** Whether this end of the connection speaks TLS. */
+  declare readonly encrypted: boolean;
+  /** Whether the peer's certificate was found valid; `false` without TLS, or where a server did not ask for one. */
+  declare readonly authorized: boolean;
+  /** Milliseconds from the last ping of `pingInterval` to its pong; `undefined` before, and once the connection is closed. */
+  declare readonly latency: number | undefined;
+  /** Whether as much waits to be written as `highWaterMark` allows; then 'drain' follows when it is written. */
+  declare readonly writableNeedDrain: boolean;
+  /** The code of 'close'; `undefined` before. */
+  declare readonly closeCode: number | undefined;
+  /** The reason of 'close'; `undefined` before. */
+  declare readonly closeReason: string | undefined;
+
   declare onopen: ((event: EventMap['open']) => void) | null;
   declare onmessage: ((event: EventMap['message']) => void) | null;
   declare onclose: ((event: EventMap['close']) => void) | null;
@@ -272,6 +329,18 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     ]; // prettier-ignore
     for (const name of members) {
       Object.defineProperty(this.prototype, name, { enumerable: true });
+    }
+    for (const [name, read] of Object.entries(BEYOND)) {
+      Object.defineProperty(this.prototype, name, {
+        configurable: true,
+        get(this: WebSocket) {
+          return read(this.#peer);
+        },
+        // Users of ws hang things of their own on its objects, under these names too.
+        set(this: WebSocket, value: unknown) {
+          Object.defineProperty(this, name, { configurable: true, enumerable: true, writable: true, value });
+        },
+      });
     }
     for (const type of ['open', 'message', 'close', 'error']) {
       Object.defineProperty(this.prototype, `on${type}`, {
@@ -288,26 +357,4 @@ export class WebSocket extends Emitter<WebSocketEvents> {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
-
 const WHOLE: SendOptions = {};
-
-function toPayload(data: unknown): string | Uint8Array {
-  if (typeof data === 'string' || data instanceof Uint8Array) return data;
-  if (data === undefined || data === null) return NOTHING;
-  if (typeof data === 'number') return String(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  try {
-    // Arrays, and objects that say by valueOf or Symbol.toPrimitive what they are.
-    if (typeof data === 'object') return Buffer.from(data as Uint8Array);
-  } catch {
-    // Said below, by name.
-  }
-  throw wrong('The data to send', data, 'a string, a number, a Buffer, an ArrayBuffer, a typed array, a DataView or a Blob');
-}
-
-/** Throws if a ping or pong can't have this payload. */
-function checkControl(bytes: Uint8Array): void {
-  guarded(() => native.checkPing(bytes));
-}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use itoden_core::{Closed, Event, Message, MessageKind, ProtocolError, Segments};
+use itoden_core::{Closed, Connection, Event, Failure, Message, MessageKind, ProtocolError, Segments};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub enum RecordKind {
     Pong,
     /// A Close frame came; its code is in the upper 16 bits of the second number [the reason].
     CloseReceived,
-    /// The peer broke the protocol [JSON: an error].
+    /// The peer broke the protocol, or has fallen silent [JSON: an error].
     Failed,
     /// The connection is closed: its last record [JSON: code, reason, wasClean].
     Closed,
@@ -93,6 +93,11 @@ struct Record {
     source: Source,
     offset: usize,
     length: usize,
+}
+
+/// Whether a connection fails because its peer did not answer the keepalive.
+pub fn is_silent(connection: &Connection) -> bool {
+    connection.failure() == Some(&Failure::PingTimeout)
 }
 
 /// Records that wait for JavaScript.
@@ -192,6 +197,14 @@ impl Batch {
             Event::Closed(closed) => self.push_json(connection, RecordKind::Closed, &closed_json(&closed)),
             // A kind of event that this binding does not know yet has nobody to hear it.
             _ => {}
+        }
+    }
+
+    /// Adds, the first time, that the peer has fallen silent, for which the core has no event.
+    pub fn push_silence(&mut self, id: u32, told: &mut bool) {
+        if !std::mem::replace(told, true) {
+            let message = Failure::PingTimeout.to_string();
+            self.push_json(id, RecordKind::Failed, &error::json("ping_timeout", &message));
         }
     }
 

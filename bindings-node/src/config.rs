@@ -23,6 +23,10 @@ pub struct ConnectionOptions {
     pub auto_pong: bool,
     /// Most pongs that may wait to be written; beyond it only the newest ping is answered.
     pub max_pending_pongs: Option<u16>,
+    /// Milliseconds from one ping of the keepalive to the next; left out: none is sent.
+    pub ping_interval: Option<f64>,
+    /// Milliseconds that the peer may be silent after such a ping; left out: for ever.
+    pub ping_timeout: Option<f64>,
     /// How to compress; left out: not at all.
     pub deflate: Option<DeflateOptions>,
 }
@@ -47,12 +51,18 @@ impl ConnectionConfig {
             max_buffered_amount: u64::MAX,
             max_pending_pongs: options.max_pending_pongs.unwrap_or(defaults.max_pending_pongs),
         };
-        // Far above what a timer takes, so that an endless time needs no case of its own.
-        let close_timeout = Duration::from_millis(options.close_timeout.clamp(0.0, 1e12) as u64);
+        let close_timeout = milliseconds(options.close_timeout);
+        let ping_interval = options.ping_interval.map(milliseconds);
+        let ping_timeout = options.ping_timeout.map(milliseconds);
         let deflate = options.deflate.map(|deflate| deflate.config());
         let auto_pong = options.auto_pong;
-        Self { config: Arc::new(Config { limits, close_timeout, auto_pong, deflate, ..Config::default() }) }
+        Self { config: Arc::new(Config { limits, close_timeout, auto_pong, ping_interval, ping_timeout, deflate }) }
     }
+}
+
+/// A time. Its bound is far above what a timer takes, so that an endless time needs no case of its own.
+const fn milliseconds(time: f64) -> Duration {
+    Duration::from_millis(time.clamp(0.0, 1e12) as u64)
 }
 
 fn size(bytes: f64) -> u64 {

@@ -216,6 +216,17 @@ impl Hub {
         self.take(table, slab, from)
     }
 
+    /// Milliseconds that the last answer to a ping of the keepalive took; nothing before there is one.
+    #[napi]
+    pub fn latency(&self, id: u32) -> Option<f64> {
+        let latency = match self.slots.get(id as usize) {
+            Some(Slot::Stream(stream)) => stream.latency(),
+            Some(Slot::Native(native)) => native.latency(),
+            _ => None,
+        };
+        latency.map(|latency| latency.as_secs_f64() * 1000.0)
+    }
+
     /// How many payload bytes a native socket has written or given up, of all that it was asked to send.
     #[napi]
     pub fn settled(&self, id: u32) -> f64 {

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use itoden_core::mask::MaskKeys;
 use itoden_core::{Connection, Input, Timestamp, Transmit};
 use itoden_net::{ThreadMaskKeys, now};
 
-use crate::batch::{Batch, RecordKind};
+use crate::batch::{Batch, RecordKind, is_silent};
 use crate::order::{Order, Payload};
 
 /// No chunk: every payload goes to the slab.
@@ -24,6 +25,8 @@ pub struct Stream {
     /// How many orders asked for a confirmation.
     confirms: usize,
     keys: Option<SuppliedKeys>,
+    /// JavaScript knows that the peer has fallen silent.
+    silence_told: bool,
     /// Whether it is among those that the next flush settles.
     pub touched: bool,
 }
@@ -31,12 +34,17 @@ pub struct Stream {
 impl Stream {
     /// Takes over an open connection.
     pub const fn new(connection: Connection, keys: Option<SuppliedKeys>) -> Self {
-        Self { connection, rest: Vec::new(), timer: None, confirms: 0, keys, touched: false }
+        Self { connection, rest: Vec::new(), timer: None, confirms: 0, keys, silence_told: false, touched: false }
     }
 
     /// Takes masking keys for the next frames: how many there are now.
     pub fn supply_keys(&self, keys: &[u8]) -> u32 {
         self.keys.as_ref().map_or(0, |supplied| supplied.add(keys))
+    }
+
+    /// How long the last answer to a ping of the keepalive took.
+    pub fn latency(&self) -> Option<Duration> {
+        self.connection.latency()
     }
 
     /// A chunk came.
@@ -86,6 +94,9 @@ impl Stream {
     /// Tells all that is to be told and done now.
     pub fn settle(&mut self, id: u32, batch: &mut Batch) {
         self.touched = false;
+        if is_silent(&self.connection) {
+            batch.push_silence(id, &mut self.silence_told);
+        }
         if !self.rest.is_empty() && !self.connection.is_reading_paused() {
             let mut rest = std::mem::take(&mut self.rest);
             self.decode(id, &mut rest, &NOWHERE, batch);

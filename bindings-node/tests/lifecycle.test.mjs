@@ -3,30 +3,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { createWebSocketStream, WebSocket } from 'itoden';
-import { connect, each, matrix, plain, startServer, TRANSPORTS } from './helpers.mjs';
+import { connect, each, matrix, plain, startServer } from './helpers.mjs';
+import { installPacked, program, root, temporary } from './processes.mjs';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('..', import.meta.url));
-
-async function temporary(t) {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'itoden-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** Runs a program in a process of its own; what it prints. A process that does not end by itself is killed, and fails. */
-async function program(source, { cwd = root, args = ['--input-type=module'] } = {}) {
-  const { stdout } = await run(process.execPath, [...args, '--eval', source], { cwd, timeout: 20_000 });
-  return stdout.trim();
-}
 
 const echo = (transport) => `
   import { WebSocket, WebSocketServer } from 'itoden';
@@ -204,39 +190,15 @@ plain('a stream fails with the connection', async (t) => {
   assert.equal(error.code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
 });
 
-plain('an addon that cannot be loaded is named, with the platform', async (t) => {
-  const folder = await temporary(t);
-  mkdirSync(path.join(folder, 'dist'));
-  for (const file of ['dist/addon.js', 'native.js', 'package.json']) {
-    copyFileSync(path.join(root, file), path.join(folder, file));
-  }
-  const load = () => run(process.execPath, ['--eval', `require('./dist/addon.js')`], { cwd: folder });
-  const platform = `${process.platform}-${process.arch}`;
-  await assert.rejects(load, ({ stderr }) => {
-    assert.match(stderr, new RegExp(`itoden has no native addon that loads on ${platform} with Node ${process.version}`));
-    assert.match(stderr, /Cannot find module '\.\/itoden\..+\.node'/);
-    return true;
-  });
-  const [, name] = /'\.\/(itoden\..+?\.node)'/.exec(await load().catch(({ stderr }) => stderr));
-  writeFileSync(path.join(folder, name), 'not a library');
-  // What the system says of it differs from one to the next; the file is named by all.
-  await assert.rejects(load, ({ stderr }) => stderr.includes('What was tried') && stderr.includes(name));
-});
-
 plain('the packed package works for CommonJS, for ES modules and for TypeScript', async (t) => {
   const folder = await temporary(t);
-  const npm = (args, cwd) => run('npm', [...args, '--offline', '--no-audit', '--no-fund'], { cwd });
-  const { stdout } = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root);
-  const packed = JSON.parse(stdout);
-  const [{ filename, files }] = Array.isArray(packed) ? packed : Object.values(packed);
+  const { files } = await installPacked(folder);
   const names = files.map((file) => file.path);
   for (const name of ['dist/index.js', 'dist/index.mjs', 'dist/index.d.ts', 'dist/index.d.mts', 'native.js', 'README.md']) {
     assert.ok(names.includes(name), `${name} is packed`);
   }
   assert.ok(names.some((name) => name.endsWith('.node')), 'an addon is packed');
   assert.ok(!names.some((name) => /^(src|lib|tests|tools)\//.test(name)), 'sources are not packed');
-  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ name: 'consumer', version: '1.0.0' }));
-  await npm(['install', '--ignore-scripts', `./${filename}`], folder);
 
   const use = `
     const wss = new WebSocketServer({ port: 0, host: '127.0.0.1' });

@@ -19,6 +19,15 @@ function temporary(t) {
   return folder;
 }
 
+plain('what goes beyond ws has types, for both kinds of modules', async (t) => {
+  const folder = temporary(t);
+  const text = readFileSync(new URL('fixtures/beyond.ts', import.meta.url), 'utf8');
+  for (const file of ['module.mts', 'common.cts']) writeFileSync(path.join(folder, file), text);
+  const compilerOptions = { target: 'es2023', module: 'nodenext', strict: true, noEmit: true, types: ['node'], exactOptionalPropertyTypes: true };
+  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['module.mts', 'common.cts'] }));
+  await run(process.execPath, [tsc, '-p', folder]).catch(({ stdout }) => assert.fail(stdout));
+});
+
 for (const name of ['ws', 'itoden']) {
   plain(`what is written for the types of ws compiles with those of ${name}`, async (t) => {
     const folder = temporary(t);

@@ -156,6 +156,11 @@ export class Line<T extends object> extends Peer {
     });
   }
 
+  /** Observers would get something that is not a WebSocket. */
+  protected override get isTraced(): boolean {
+    return false;
+  }
+
   override open(...args: Parameters<Peer['open']>): void {
     if (this.#ended) return;
     super.open(...args);
@@ -201,6 +206,7 @@ export class Line<T extends object> extends Peer {
     this.#ended = true;
     this.readyState = ReadyState.CLOSED;
     this.wasClean = end.wasClean;
+    this.whenClosed?.();
     this.#outbox.stop();
     this.#turn?.end();
     disappearAtExit(this, false);

@@ -5,7 +5,7 @@ import { isObject, toDOMString, toSequence } from './webidl.js';
 import { syntaxError } from './url.js';
 
 /** What Node can be asked for besides the standard: it is in `node`, which a browser ignores. */
-export type NodeOptions = Omit<ClientOptions, 'protocols' | 'protocolVersion' | 'followRedirects' | 'maxRedirects' | 'finishRequest'>;
+export type NodeOptions = Omit<ClientOptions, 'protocols' | 'protocolVersion' | 'followRedirects' | 'maxRedirects' | 'finishRequest' | 'idleTimeout' | 'highWaterMark'>;
 
 /** The option bag. */
 export interface WebSocketInit {
@@ -40,7 +40,7 @@ export function toNodeOptions(value: unknown): NodeOptions {
   if (value === undefined || value === null) return {};
   if (typeof value !== 'object') throw new TypeError(`node is ${toDOMString(value)}; it must be an object with options for Node`);
   const options = { ...value } as Record<string, unknown>;
-  const foreign = ['protocols', 'protocolVersion', 'followRedirects', 'maxRedirects', 'finishRequest'];
+  const foreign = ['protocols', 'protocolVersion', 'followRedirects', 'maxRedirects', 'finishRequest', 'idleTimeout', 'highWaterMark'];
   const found = foreign.find((name) => options[name] !== undefined);
   if (found !== undefined) throw new TypeError(`node.${found} is not possible here, where the standard decides`);
   return options;

@@ -7,6 +7,7 @@ use itoden_net::{ConnectOptions, Opened, connect};
 use serde_json::json;
 use tokio::net::TcpStream;
 
+use super::listener::addresses;
 use super::{Letter, Mailbox, Native, connection};
 use crate::batch::{Batch, RecordKind};
 use crate::deflate::agreement_json;
@@ -64,6 +65,7 @@ fn opened_json(opened: &Opened<TcpStream>) -> serde_json::Value {
         "minorVersion": response.map(|response| response.version.minor()),
         "rawHeaders": response.map(|response| raw_headers(&response.headers)),
         "subprotocol": opened.connection.subprotocol(),
+        "addresses": opened.stream.peer_addr().ok().map(|remote| addresses(&opened.stream, remote)),
         "deflate": opened.connection.deflate().map(|params| agreement_json(&params)),
     })
 }

@@ -10,8 +10,8 @@ use itoden_core::{Connection, Event, ReadyState};
 use itoden_net::{Driver, Handler, Opened};
 use tokio::net::TcpStream;
 
-use super::{Letter, Mailbox};
-use crate::batch::{Batch, RecordKind};
+use super::{Gauges, Letter, Mailbox};
+use crate::batch::{Batch, RecordKind, is_silent};
 use crate::inbox::Inbox;
 use crate::order::{Order, OrderKind};
 
@@ -30,6 +30,9 @@ struct Forwarder {
     waiting: VecDeque<(usize, u64)>,
     /// The last record of this connection is made.
     closed: bool,
+    /// JavaScript knows that the peer has fallen silent.
+    silence_told: bool,
+    gauges: Arc<Gauges>,
 }
 
 impl Forwarder {
@@ -55,11 +58,31 @@ impl Forwarder {
             self.batch.push_value(self.id, RecordKind::Written, confirm);
         }
     }
+
+    fn tell_silence(&mut self, silent: bool) {
+        if silent && !self.closed {
+            self.batch.push_silence(self.id, &mut self.silence_told);
+        }
+    }
+
+    fn measure(&self, connection: &Connection) {
+        if let Some(latency) = connection.latency() {
+            self.gauges.latency.store((latency.as_micros() as u64).max(1), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Handler for Forwarder {
-    fn on_event(&mut self, event: Event<'_>, _connection: &mut Connection) {
-        self.closed |= matches!(event, Event::Closed(_));
+    fn on_event(&mut self, event: Event<'_>, connection: &mut Connection) {
+        match event {
+            Event::Closed(_) => {
+                self.tell_silence(is_silent(connection));
+                self.closed = true;
+            }
+            // Before JavaScript hears of the pong.
+            Event::Pong(_) => self.measure(connection),
+            _ => {}
+        }
         // The read buffer is lent for this call only, so nothing stays in a chunk.
         self.batch.push_event(self.id, event, &(0..0));
     }
@@ -95,6 +118,8 @@ pub async fn run(opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox:
         confirms: 0,
         waiting: VecDeque::new(),
         closed: false,
+        silence_told: false,
+        gauges: mailbox.gauges.clone(),
     };
     let mut task = Task {
         driver: Driver::new(opened.stream, opened.connection, opened.early, handler),
@@ -163,11 +188,13 @@ impl Task {
         let buffered = connection.buffered_amount();
         // A connection that closes without having said so could not write: what it gave up is not written.
         let writes = connection.ready_state() == ReadyState::Open || connection.close_sent();
+        let silent = is_silent(connection);
         let forwarder = self.driver.handler();
-        self.mailbox.settled.store(forwarder.asked.saturating_sub(buffered), Ordering::Relaxed);
+        self.mailbox.gauges.settled.store(forwarder.asked.saturating_sub(buffered), Ordering::Relaxed);
         if writes {
             forwarder.confirm(buffered);
         }
+        forwarder.tell_silence(silent);
         forwarder.post();
         if forwarder.held {
             self.driver.connection().pause_reading();

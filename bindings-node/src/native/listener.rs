@@ -8,7 +8,7 @@ use std::time::Duration;
 use itoden_core::Config;
 use itoden_core::handshake::{HeadLimits, Headers, Upgrade};
 use itoden_net::{Request, read_request};
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -122,11 +122,7 @@ struct Stopping {
 
 async fn serve(inbox: Arc<Inbox>, listener: u32, stream: TcpStream, remote: SocketAddr, mut stop: Stopping) {
     let mut batch = Batch::default();
-    let local = stream.local_addr().unwrap_or(remote);
-    let addresses = json!({
-        "remoteAddress": remote.ip().to_string(), "remotePort": remote.port(), "remoteFamily": family(remote),
-        "localAddress": local.ip().to_string(), "localPort": local.port(),
-    });
+    let addresses = addresses(&stream, remote);
     // Small messages shall leave at once; batches are made above this. A socket that refuses works all the same.
     let _ = stream.set_nodelay(true);
     let reading = read_request(stream, LIMITS);
@@ -185,6 +181,15 @@ async fn reply(inbox: Arc<Inbox>, id: u32, request: Request<TcpStream>, answer: 
             let _ = request.refuse(status, &headers, &body).await;
         }
     }
+}
+
+/// Both ends of a socket, named as in Node.
+pub fn addresses(stream: &TcpStream, remote: SocketAddr) -> Value {
+    let local = stream.local_addr().unwrap_or(remote);
+    json!({
+        "remoteAddress": remote.ip().to_string(), "remotePort": remote.port(), "remoteFamily": family(remote),
+        "localAddress": local.ip().to_string(), "localPort": local.port(), "localFamily": family(local),
+    })
 }
 
 /// `IPv4` or `IPv6`, as in Node.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
@@ -29,24 +30,33 @@ pub enum Letter {
 pub struct Native {
     /// Where orders go.
     pub letters: mpsc::UnboundedSender<Letter>,
+    /// What the task lets JavaScript see.
+    pub gauges: Arc<Gauges>,
+}
+
+/// What a task tells without a record: read when JavaScript asks.
+#[derive(Default)]
+pub struct Gauges {
     /// How many payload bytes of messages are written, or given up.
-    pub settled: Arc<AtomicU64>,
+    pub settled: AtomicU64,
+    /// Microseconds that the last answer to a ping of the keepalive took; 0 before there is one.
+    pub latency: AtomicU64,
 }
 
 /// The task's end of a [`Native`].
 pub struct Mailbox {
     /// What JavaScript asks.
     pub letters: mpsc::UnboundedReceiver<Letter>,
-    /// Told to JavaScript as it grows.
-    pub settled: Arc<AtomicU64>,
+    /// Where to leave what JavaScript may look at.
+    pub gauges: Arc<Gauges>,
 }
 
 impl Native {
     /// Both ends.
     pub fn new() -> (Self, Mailbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let settled = Arc::new(AtomicU64::new(0));
-        (Self { letters: sender, settled: settled.clone() }, Mailbox { letters: receiver, settled })
+        let gauges = Arc::<Gauges>::default();
+        (Self { letters: sender, gauges: gauges.clone() }, Mailbox { letters: receiver, gauges })
     }
 
     /// Leaves a letter. One whose task has ended needs none.
@@ -54,9 +64,15 @@ impl Native {
         let _ = self.letters.send(letter);
     }
 
-    /// See [`Native::settled`].
+    /// See [`Gauges::settled`].
     pub fn settled(&self) -> u64 {
-        self.settled.load(Ordering::Relaxed)
+        self.gauges.settled.load(Ordering::Relaxed)
+    }
+
+    /// See [`Gauges::latency`].
+    pub fn latency(&self) -> Option<Duration> {
+        let micros = self.gauges.latency.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
     }
 }
 
