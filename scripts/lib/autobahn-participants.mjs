@@ -18,6 +18,8 @@ import { run } from './run.mjs';
  * @property {string} title
  * @property {import('./setup.mjs').Part[]} needs what is built for it beforehand
  * @property {() => Promise<void>} [build] what else is
+ * @property {1 | 2} samples how many cases of each part of 12 and 13 are played where not all are; 1 where the compression is
+ *   that of the core, which plays two
  * @property {Partial<Record<Role, (address: string) => CommandLine>>} programs
  */
 
@@ -35,18 +37,21 @@ export const participants = [
     title: 'itoden-core over itoden-net',
     needs: [],
     build: () => run('cargo', ['build', '--quiet', '--release', '-p', 'itoden-net', '--examples']),
+    samples: 2,
     programs: { server: example('echo_server'), client: example('autobahn_client') },
   },
   {
     name: 'node',
     title: 'Node, native driver',
     needs: ['npm', 'node'],
+    samples: 1,
     programs: { server: node('server', 'native'), client: node('client', 'native') },
   },
   {
     name: 'node-stream',
     title: 'Node, stream driver',
     needs: ['npm', 'node'],
+    samples: 1,
     programs: { server: node('server', 'stream'), client: node('client', 'stream') },
   },
 ];
