@@ -114,7 +114,7 @@ function write(workloads, memory, plan) {
   const text = [
     '# The Node package, measured',
     '',
-    'Written by `npm run bench:node -- --write`; what is measured, and how, is told in [README.md](README.md#the-node-package).',
+    'Written by `npm run bench:node -- --write`; what is measured, and how, is told in [node-servers.md](node-servers.md).',
     '',
     `- Processor: ${where.processor}, ${where.cores} cores, ${where.placement}; ${where.system}`,
     `- Node ${where.node}; ${where.rustc}, release profile`,
@@ -129,7 +129,7 @@ function write(workloads, memory, plan) {
     '|---|--:|---|',
     ...judged.map(({ text, found, met }) => `| ${text} | ${found} | ${met ? 'met' : '**missed**'} |`),
     '',
-    'Why bounds are missed is told in [README.md](README.md#what-falls-short).',
+    'Why bounds are missed is told in [node-servers.md](node-servers.md#what-falls-short).',
     '',
     '## Medians',
     '',
