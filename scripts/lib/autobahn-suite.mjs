@@ -126,6 +126,18 @@ export async function play({ name }, role, program, { cases }) {
 }
 
 /**
+ * Cases to be played again: right in all they did, but the suite, as client, broke the connection before the server had.
+ * It does so half a second after its last frame, and on a busy machine half a second is no fault of a server.
+ * @param {Role} role
+ * @param {Results} results
+ * @returns {string[]}
+ */
+export function interrupted(role, results) {
+  if (role !== 'server') return [];
+  return Object.keys(results).filter((name) => results[name].behavior === 'OK' && results[name].behaviorClose === 'FAILED BY CLIENT');
+}
+
+/**
  * What is not as it must be: every case is OK, in what it does and in how it closes, but those that are informational.
  * @param {Results} results
  * @param {number} count how many cases there must be

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { participants } from '../lib/autobahn-participants.mjs';
-import { informational, judge, quick, whole } from '../lib/autobahn-suite.mjs';
+import { informational, interrupted, judge, quick, whole } from '../lib/autobahn-suite.mjs';
 
 const ok = { behavior: 'OK', behaviorClose: 'OK' };
 const told = { behavior: 'INFORMATIONAL', behaviorClose: 'INFORMATIONAL' };
@@ -24,6 +24,17 @@ test('an informational case that is OK, and an OK case that is informational, ar
 
 test('cases that were not played are a failure', () => {
   assert.deepEqual(judge({ '1.1.1': ok }, 2), { passed: 1, failed: 1, complaints: ['1 cases were played; 2 are expected'] });
+});
+
+test('only a server whose closing the suite cut off is asked again', () => {
+  const results = {
+    '1.1.1': ok,
+    '3.2': { behavior: 'NON-STRICT', behaviorClose: 'FAILED BY CLIENT' },
+    '6.21.8': { behavior: 'OK', behaviorClose: 'FAILED BY CLIENT' },
+    '7.1.1': { behavior: 'OK', behaviorClose: 'UNCLEAN' },
+  };
+  assert.deepEqual(interrupted('server', results), ['6.21.8']);
+  assert.deepEqual(interrupted('client', results), []);
 });
 
 test('what is sampled is a part of the whole', () => {
