@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asMarkdown, asText } from './lib/benchmark-table.mjs';
 import { idleMemory, pass, placement, shuffled } from './lib/echo-bench.mjs';
-import { chart, shapeName, spread, summarise, tables, verdicts } from './lib/echo-report.mjs';
+import { chart, disturbance, shapeName, spread, summarise, tables, verdicts } from './lib/echo-report.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
 import { kept, root } from './lib/paths.mjs';
 import { ask, run } from './lib/run.mjs';
@@ -120,6 +120,7 @@ function write(workloads, memory, plan) {
     `- Node ${where.node}; ${where.rustc}, release profile`,
     `- ${Object.entries(where.versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
     `- ${plan}`,
+    ...[disturbance(workloads)].flatMap((warning) => (warning === undefined ? [] : [`- **${warning}**`])),
     '',
     '![Echo servers in Node: processor time a message](node.svg)',
     '',
@@ -168,6 +169,8 @@ await runMain(async () => {
   console.log();
   for (const { text, met, found } of judged) console.log(`${met ? 'met   ' : 'MISSED'}  ${text}: ${found}`);
   console.log(`\n${judged.filter(({ met }) => met).length} of ${judged.length} bounds are met.`);
+  const warning = disturbance(workloads);
+  if (warning !== undefined) console.log(warning);
   if (isQuick) console.log('A quick run shows that everything runs; its figures mean little.');
   const told = `Medians of ${plan.passes * plan.rounds} samples of ${plan.milliseconds} ms in ${plan.passes} passes; memory with ${plan.idle.toLocaleString('en-US')} connections`;
   if (writes) write(workloads, held, told);

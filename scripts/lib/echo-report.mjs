@@ -101,6 +101,18 @@ export function verdicts(workloads) {
   });
 }
 
+/**
+ * Says so if the machine had other things to do: server and load work by turns, so that one of them has a processor most of
+ * the time if nobody else wants it.
+ * @param {Workload[]} workloads
+ */
+export function disturbance(workloads) {
+  const shares = workloads.flatMap(({ entries }) => entries.flatMap(({ busy, loadBusy }) => (loadBusy === null ? [] : [busy + loadBusy])));
+  if (shares.length === 0 || median(shares) >= 0.6) return undefined;
+  const share = `${Math.round(100 * median(shares))} %`;
+  return `The machine was busy with other things: server and load together had a processor ${share} of the time. Processor times can be compared, messages a second can't.`;
+}
+
 const width = 760;
 const left = 190;
 const right = 120;

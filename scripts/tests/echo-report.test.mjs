@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chart, digits, shapeName, summarise, tables, verdicts } from '../lib/echo-report.mjs';
+import { chart, digits, disturbance, shapeName, summarise, tables, verdicts } from '../lib/echo-report.mjs';
 
 const sample = (/** @type {number} */ cpu) => ({ cpu, rate: 1000 / cpu, busy: 0.5, loadBusy: 0.25 });
 
@@ -49,6 +49,13 @@ test('tables have servers across, workloads down, and a dash where one takes no 
 
 test('figures below ten have two digits behind the point', () => {
   assert.deepEqual([0.871, 9.994, 10.4].map(digits), ['0.87', '9.99', '10']);
+});
+
+test('a machine that is busy with other things is told of', () => {
+  const calm = [workload(1, { ws: [10] })]; // half a processor for the server, a quarter for the load
+  assert.equal(disturbance(calm), undefined);
+  const busy = calm.map(({ shape, entries }) => ({ shape, entries: entries.map((entry) => ({ ...entry, busy: 0.1, loadBusy: 0.05 })) }));
+  assert.match(disturbance(busy) ?? '', /had a processor 15 % of the time/);
 });
 
 test('a chart has a bar and a whisker for each server, as long as its part of what ws takes', () => {
