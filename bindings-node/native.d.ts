@@ -248,6 +248,8 @@ export declare const enum OrderKind {
   InParts = 9,
   /** Tell them whole again. */
   Whole = 10,
+  /** All that came is told, and answered: a connection that is about to end may do so. */
+  End = 11,
 }
 
 /** The extensions of a Sec-WebSocket-Extensions header. */

@@ -130,11 +130,11 @@ export abstract class Transport implements Sink {
       case RecordKind.Pong:
         return this.listener.pong(payload);
       case RecordKind.CloseReceived:
-        return this.listener.closing(value, payload);
+        return this.#ending(() => this.listener.closing(value, payload));
       case RecordKind.Part:
         return this.#part(value, payload);
       case RecordKind.Failed:
-        return this.listener.failed(fromRecord(parse(payload)));
+        return this.#ending(() => this.listener.failed(fromRecord(parse(payload))));
       case RecordKind.SendFailed:
         return this.#sendFailed(parse(payload));
       case RecordKind.Written:
@@ -143,6 +143,15 @@ export abstract class Transport implements Sink {
         return this.#closed(parse(payload));
       default:
         throw new Error(`the addon told something of an unknown kind: ${kind}`);
+    }
+  }
+
+  /** The last that was read. What was sent until now goes out before this end's Close frame. */
+  #ending(tell: () => void): void {
+    try {
+      tell();
+    } finally {
+      border.order(this.id, OrderKind.End);
     }
   }
 

@@ -32,6 +32,8 @@ pub enum OrderKind {
     InParts,
     /// Tell them whole again.
     Whole,
+    /// All that came is told, and answered: a connection that is about to end may do so.
+    End,
 }
 
 /// Bits of the second number, beside the kind.
@@ -133,6 +135,10 @@ impl<P: Payload> Order<P> {
                 connection.stream_messages(matches!(self.kind, OrderKind::InParts));
                 Ok(())
             }
+            OrderKind::End => {
+                connection.release_ending();
+                Ok(())
+            }
             OrderKind::Release => Ok(()),
         }
     }
@@ -160,6 +166,7 @@ pub fn kind(bits: i32) -> Option<OrderKind> {
         8 => OrderKind::Release,
         9 => OrderKind::InParts,
         10 => OrderKind::Whole,
+        11 => OrderKind::End,
         _ => return None,
     })
 }

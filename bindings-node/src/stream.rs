@@ -33,7 +33,9 @@ pub struct Stream {
 
 impl Stream {
     /// Takes over an open connection.
-    pub const fn new(connection: Connection, keys: Option<SuppliedKeys>) -> Self {
+    pub fn new(mut connection: Connection, keys: Option<SuppliedKeys>) -> Self {
+        // JavaScript hears of messages once the chunk is decoded, and its answers come later still.
+        connection.hold_endings(true);
         Self { connection, rest: Vec::new(), timer: None, confirms: 0, keys, silence_told: false, touched: false }
     }
 

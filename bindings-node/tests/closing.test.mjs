@@ -56,6 +56,29 @@ each('messages of the peer are still told after close()', async (t, transport) =
   assert.deepEqual(await end, [1000, '']);
 });
 
+for (const [what, last, code] of [
+  ['a Close frame', frame(8, Buffer.from([3, 232])), '03e8'],
+  ['a frame that breaks the protocol', frame(3), '03ea'],
+]) {
+  each(`the echo of a message goes out though ${what} lay right behind it`, async (t, transport) => {
+    const { wss, port } = await startServer(t, transport);
+    wss.on('connection', (ws) => {
+      ws.on('error', () => {});
+      ws.on('message', (data) => {
+        ws.send(`1 ${data}`);
+        ws.send(`2 ${data}`);
+      });
+    });
+    const { socket, ended } = await rawClient(t, port);
+    socket.write(Buffer.concat([frame(1, 'a'), frame(1, 'b'), last]));
+    const received = (await ended()).toString('latin1');
+    const echoes = ['1 a', '2 a', '1 b', '2 b'].map((text) => `\x81\x03${text}`).join('');
+    assert.equal(received.slice(0, echoes.length), echoes);
+    const close = Buffer.from(received.slice(echoes.length), 'latin1').toString('hex');
+    assert.match(close, new RegExp(`^88..${code}`));
+  });
+}
+
 bothEnds('a close that is not allowed throws, and changes nothing', async (_t, open) => {
   const { me, other } = await open();
   const cases = [

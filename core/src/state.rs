@@ -10,6 +10,9 @@
 //!                                                                             from any state
 //! ```
 //!
+//! If endings are held, there is Held between Open and Ending: the Close frame came, or the failure is known, but this end may
+//! still send what answers earlier messages; then the ending is released, and a Close frame sent.
+//!
 //! In Ending no input is read any more: "after receiving a control frame indicating the connection should be closed, a
 //! peer discards any further data received" (§1.4), and after a failure too (§7.1.7). The server, or whoever failed the
 //! connection, then closes the transport; a client waits for the server to do it (§7.1.1).
@@ -38,6 +41,7 @@ pub enum ReadyState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
+    Held,
     CloseSent,
     Ending,
     Ended,
@@ -73,7 +77,7 @@ impl State {
     pub(crate) const fn ready_state(&self) -> ReadyState {
         match self.phase {
             Phase::Open if !self.write_failed => ReadyState::Open,
-            Phase::Open | Phase::CloseSent | Phase::Ending => ReadyState::Closing,
+            Phase::Open | Phase::Held | Phase::CloseSent | Phase::Ending => ReadyState::Closing,
             Phase::Ended => ReadyState::Closed,
         }
     }
@@ -87,7 +91,27 @@ impl State {
     /// Whether frames may still be sent.
     #[inline]
     pub(crate) const fn writes(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Held) && !self.write_failed
+    }
+
+    /// Whether the peer is expected to say something.
+    pub(crate) const fn listens(&self) -> bool {
         matches!(self.phase, Phase::Open) && !self.write_failed
+    }
+
+    /// Nothing more is read, because a Close frame came (`close`) or the peer broke the protocol; but what follows from it waits.
+    /// Whether it does: where nothing can be sent any more there is nothing to wait for.
+    pub(crate) const fn hold(&mut self, close: bool) -> bool {
+        let holds = self.listens();
+        if holds {
+            self.phase = Phase::Held;
+            self.close_received = close;
+        }
+        holds
+    }
+
+    pub(crate) const fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Held)
     }
 
     pub(crate) const fn write_failed(&self) -> bool {

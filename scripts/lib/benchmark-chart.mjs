@@ -14,7 +14,7 @@ const groupHead = 28;
 const top = 76;
 
 /** Readable on a light page and on a dark one; the classes are those of contenders. */
-const style = `
+export const barStyle = `
     text { font: 12px system-ui, sans-serif; fill: #24292f; }
     .title { font-size: 15px; font-weight: 600; }
     .size { font-weight: 600; }
@@ -81,7 +81,7 @@ export function chart(title, workloads) {
     }
   }
   const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`;
-  return `${open}\n  <title>${escapeXml(title)}</title>\n  <style>${style}\n  </style>\n  ${parts.join('\n  ')}\n</svg>\n`;
+  return `${open}\n  <title>${escapeXml(title)}</title>\n  <style>${barStyle}\n  </style>\n  ${parts.join('\n  ')}\n</svg>\n`;
 }
 
 /** 1, 2, 5, 10, 20, 50, … up to `most`; only tens if there would be many. @param {number} most */

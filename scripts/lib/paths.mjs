@@ -12,6 +12,9 @@ export const venvPython = join(venv, 'bin', 'python');
 /** What the scripts keep between runs; cargo's own folder, so that `cargo clean` clears it too. */
 export const kept = join(root, 'target');
 
+/** Where cargo builds. */
+export const built = process.env.CARGO_TARGET_DIR ?? kept;
+
 /** The npm workspaces of the root package.json. */
 export const workspaces = ['bindings-node', 'bindings-wasm', 'examples/chat', 'tests'];
 

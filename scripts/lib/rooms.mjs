@@ -2,8 +2,10 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { participants } from './autobahn-participants.mjs';
 import { root, venvPython } from './paths.mjs';
 import { venvEnvironment } from './python.mjs';
+import { allParts } from './setup.mjs';
 
 /**
  * @typedef {object} Command
@@ -45,7 +47,7 @@ export const rooms = [
   { name: 'net', needs: [], commands: [cargo('itoden-net')] },
   {
     name: 'autobahn',
-    needs: [],
+    needs: allParts.filter((part) => participants.some(({ needs }) => needs.includes(part))),
     commands: [{ runner: 'autobahn', command: process.execPath, args: ['scripts/autobahn.mjs'] }],
     maySkip: true,
   },

@@ -108,7 +108,9 @@ struct Task {
 }
 
 /// Drives a connection until it is closed.
-pub async fn run(opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
+pub async fn run(mut opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
+    // JavaScript hears of messages on its own thread, and its answers come later.
+    opened.connection.hold_endings(true);
     let handler = Forwarder {
         id,
         inbox,
@@ -187,7 +189,8 @@ impl Task {
         let connection = self.driver.connection();
         let buffered = connection.buffered_amount();
         // A connection that closes without having said so could not write: what it gave up is not written.
-        let writes = connection.ready_state() == ReadyState::Open || connection.close_sent();
+        let open = connection.ready_state() == ReadyState::Open || connection.is_ending_held();
+        let writes = open || connection.close_sent();
         let silent = is_silent(connection);
         let forwarder = self.driver.handler();
         self.mailbox.gauges.settled.store(forwarder.asked.saturating_sub(buffered), Ordering::Relaxed);

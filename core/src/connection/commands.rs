@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Connection, RSV1, Sending};
 use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::error::SendError;
+use crate::event::Failure;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
 use crate::message::{Message, MessageKind, SendOptions, SharedMessage};
 use crate::opcode::Opcode;
@@ -132,11 +133,42 @@ impl Connection {
             _ => {}
         }
         self.now = now;
+        let held = self.state.is_held();
         if self.state.close() {
             let code = code.unwrap_or(CloseCode::NO_STATUS);
             self.push_close(&CloseFrame { code, reason: Cow::Borrowed(reason) });
+            if held {
+                self.finish_ending();
+            }
         }
         Ok(())
+    }
+
+    /// Makes endings wait, or not, as is the default. For applications that hear of events later than they are polled, in
+    /// batches: what they answer to messages can still be sent when the peer's Close frame, or what it did wrong, lay right
+    /// behind these.
+    ///
+    /// While an ending is held nothing more is read and [`ReadyState`](crate::ReadyState) is CLOSING, but messages can be
+    /// sent; the Close frame goes out after [`release_ending`](Self::release_ending). What ends the transport ends the
+    /// waiting too.
+    pub const fn hold_endings(&mut self, on: bool) {
+        self.holds_endings = on;
+    }
+
+    /// Lets a held ending go on: the peer's Close frame is answered, or the failure told by one. Else nothing happens.
+    pub fn release_ending(&mut self) {
+        if self.state.is_held() {
+            self.finish_ending();
+        }
+    }
+
+    fn finish_ending(&mut self) {
+        let Some(ending) = &self.ending else { return };
+        if let Some(close) = ending.received.clone() {
+            self.answer_close(&close);
+        } else if let Some(Failure::Protocol(error)) = ending.failure.clone() {
+            self.close_failed(&error);
+        }
     }
 
     /// Takes the messages that begin from now on part by part, as they arrive: each [`Event::MessagePart`](crate::Event)

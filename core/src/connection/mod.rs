@@ -76,6 +76,8 @@ pub struct Connection {
     output: Output,
     state: State,
     reading_paused: bool,
+    /// Whether what ends the connection waits for [`release_ending`](Self::release_ending).
+    holds_endings: bool,
     /// Messages shorter than this may be lent if the next bytes are one in one frame: they are within every limit. 0 if
     /// what comes next belongs to something that has begun.
     lent_limit: u32,
@@ -133,6 +135,7 @@ impl Connection {
             output: Output::new(),
             state: State::open(),
             reading_paused: false,
+            holds_endings: false,
             lent_limit: 0,
             sending: None,
             held_pong: None,
@@ -230,6 +233,11 @@ impl Connection {
         self.ending.as_ref().is_some_and(|ending| ending.peer_closed_first)
     }
 
+    /// Whether the connection is about to end, and waits for [`release_ending`](Self::release_ending).
+    pub const fn is_ending_held(&self) -> bool {
+        self.state.is_held()
+    }
+
     /// Whether reading is paused.
     pub const fn is_reading_paused(&self) -> bool {
         self.reading_paused
@@ -269,6 +277,7 @@ impl Connection {
     /// The transport's incoming side has ended.
     pub fn handle_eof(&mut self, now: Timestamp) {
         self.now = now;
+        self.release_ending();
         if !self.state.close_received() {
             self.end(Some(Failure::Eof));
             // A peer that ends without a Close frame has broken off; nothing more is offered to it.
@@ -298,7 +307,7 @@ impl Connection {
             self.end((!self.state.was_clean()).then_some(cause));
             self.output.clear();
         }
-        if !self.state.writes() {
+        if !self.state.listens() {
             return;
         }
         if self.reading_paused {

@@ -80,16 +80,21 @@ impl Connection {
             Incoming::Close(close) => {
                 input.discard();
                 let peer_closed_first = !self.state.close_sent();
-                let answer = self.state.receive_close(self.role());
                 let ending = self.ending.get_or_insert_default();
                 ending.received = Some(close.clone().into_owned());
                 ending.peer_closed_first = peer_closed_first;
-                if answer {
-                    // "the endpoint typically echos the status code it received" (§5.5.1); the reason too, as peers do.
-                    self.push_close(&close);
+                if !(self.holds_endings && self.state.hold(true)) {
+                    self.answer_close(&close);
                 }
                 Event::CloseReceived(close)
             }
+        }
+    }
+
+    pub(super) fn answer_close(&mut self, close: &CloseFrame<'_>) {
+        if self.state.receive_close(self.role()) {
+            // "the endpoint typically echos the status code it received" (§5.5.1); the reason too, as peers do.
+            self.push_close(close);
         }
     }
 
@@ -111,13 +116,19 @@ impl Connection {
     fn fail<'b>(&mut self, error: ProtocolError, input: &mut Input<'b>) -> Event<'b> {
         input.discard();
         self.ending.get_or_insert_default().failure = Some(Failure::Protocol(error.clone()));
-        if self.state.fail() {
-            let reason = error.to_string();
-            self.push_close(&CloseFrame { code: error.close_code(), reason: Cow::Borrowed(&reason) });
+        if !(self.holds_endings && self.state.hold(false)) {
+            self.close_failed(&error);
         }
         // What was assembled is not needed any more.
         self.assembler = Assembler::new();
         Event::Failed(error)
+    }
+
+    pub(super) fn close_failed(&mut self, error: &ProtocolError) {
+        if self.state.fail() {
+            let reason = error.to_string();
+            self.push_close(&CloseFrame { code: error.close_code(), reason: Cow::Borrowed(&reason) });
+        }
     }
 
     fn closed(&self) -> Closed {
@@ -156,7 +167,7 @@ impl Connection {
     /// When to call [`handle_timeout`](Self::handle_timeout), if at all.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         // Once a Close frame is sent its own time runs, and no ping may be sent any more.
-        let keepalive = self.keepalive.as_ref().filter(|_| self.state.writes());
+        let keepalive = self.keepalive.as_ref().filter(|_| self.state.listens());
         self.close_deadline.or_else(|| keepalive.map(|keepalive| keepalive.deadline()))
     }
 }

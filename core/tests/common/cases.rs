@@ -122,14 +122,19 @@ impl Case {
         let chunks = self.chunks();
         let joined = chunks.concat();
         let piece = if joined.len() > SHORT { PIECE } else { 1 };
-        self.run_with(chunks);
-        self.run_with(joined.chunks(piece).map(<[u8]>::to_vec).collect());
-        self.run_with(vec![joined]);
+        let pieces: Vec<_> = joined.chunks(piece).map(<[u8]>::to_vec).collect();
+        // Whether endings are held and then released, or not, makes no difference to who says nothing meanwhile.
+        for held in [false, true] {
+            self.run_with(chunks.clone(), held);
+            self.run_with(pieces.clone(), held);
+            self.run_with(vec![joined.clone()], held);
+        }
     }
 
-    fn run_with(&self, chunks: Vec<Vec<u8>>) {
+    fn run_with(&self, chunks: Vec<Vec<u8>>, held: bool) {
         let name = &self.name;
         let mut connection = self.connection();
+        connection.hold_endings(held);
         self.send.iter().for_each(|given| command(&mut connection, given));
         let mut sent = transmit(&mut connection);
         let mut events = Vec::new();
@@ -138,6 +143,8 @@ impl Case {
             while let Some(told) = connection.poll_event(&mut input) {
                 events.push(event(&told));
             }
+            sent.extend(transmit(&mut connection));
+            connection.release_ending();
             sent.extend(transmit(&mut connection));
         }
         if self.eof {
