@@ -16,7 +16,7 @@ const turn = () => new Promise(setImmediate);
 const fixture = (name) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));
 
 bothEnds('pingInterval sends pings, whose pongs tell the latency', async (_t, open) => {
-  const { me, other } = await open({ pingInterval: 20 });
+  const { me, other } = await open({ pingInterval: 20, pingTimeout: 0 });
   assert.equal(me.latency, undefined);
   let pings = 0;
   other.on('ping', () => (pings += 1));
@@ -79,8 +79,7 @@ bothEnds('a paused connection does not take its peer for silent', async (_t, ope
   me.pause();
   for (let pings = 0; pings < 5; pings += 1) await once(other, 'ping');
   assert.equal(me.readyState, WebSocket.OPEN);
-  me.resume();
-  await once(me, 'pong');
+  me.terminate();
 });
 
 each('a server whose thread was busy for longer than pingTimeout does not blame its peers', async (t, transport) => {
@@ -106,7 +105,7 @@ each('a server whose thread was busy for longer than pingTimeout does not blame 
 });
 
 bothEnds('idleTimeout closes a connection without messages with 1001', async (_t, open) => {
-  const { me, other } = await open({ idleTimeout: 30, pingInterval: 5 });
+  const { me, other } = await open({ idleTimeout: 30, pingInterval: 5, pingTimeout: 0 });
   me.on('error', assert.fail);
   const ends = await Promise.all([closed(me), closed(other)]);
   assert.deepEqual(ends, [[1001, 'idle timeout'], [1001, 'idle timeout']]); // prettier-ignore
