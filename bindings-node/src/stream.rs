@@ -35,7 +35,7 @@ impl Stream {
     /// Takes over an open connection.
     pub fn new(mut connection: Connection, keys: Option<SuppliedKeys>) -> Self {
         // JavaScript hears of messages once the chunk is decoded, and its answers come later still.
-        connection.hold_endings(true);
+        connection.hold_endings(connection.config().close_timeout);
         Self { connection, rest: Vec::new(), timer: None, confirms: 0, keys, silence_told: false, touched: false }
     }
 

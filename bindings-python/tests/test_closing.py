@@ -51,6 +51,61 @@ async def test_a_close_code_that_is_received_is_answered_and_told(role: str, cod
         assert raised.value.rcvd_then_sent is True
 
 
+def answer_first(peer: Peer) -> bytes:
+    """A message, and right behind it, in one read, a Close frame with 3001."""
+    masked = peer.masks
+    return frame(TEXT, b"one", masked=masked) + frame(CLOSE, (3001).to_bytes(2), masked=masked)
+
+
+@both_roles
+@asynchronous
+async def test_what_answers_a_message_goes_out_before_the_answer_to_the_close_frame_behind_it(role: str) -> None:
+    async with raw_peer(role) as (connection, peer):
+        peer.write(answer_first(peer))
+        await connection.send("answer to " + str(await connection.recv()))
+        with pytest.raises(itoden.ConnectionClosedError):
+            receiving = asyncio.ensure_future(connection.recv())
+            assert await peer.receive() == (TEXT, b"answer to one")
+            assert await peer.receive_close() == (3001, "")
+            peer.end()
+            await receiving
+
+
+@both_roles
+@asynchronous
+async def test_a_close_frame_behind_a_bad_frame_waits_for_the_answer_to_a_message_before_it(role: str) -> None:
+    async with raw_peer(role) as (connection, peer):
+        bad = frame(3, masked=peer.masks)
+        peer.write(frame(TEXT, b"one", masked=peer.masks) + bad)
+        await connection.send("answer to " + str(await connection.recv()))
+        receiving = asyncio.ensure_future(connection.recv())
+        assert await peer.receive() == (TEXT, b"answer to one")
+        assert (await peer.receive_close())[0] == 1002
+        peer.end()
+        with pytest.raises(itoden.ConnectionClosedError):
+            await receiving
+
+
+@pytest.mark.parametrize("then", ["closes", "waits for the end", "does nothing"])
+@both_roles
+@asynchronous
+async def test_a_close_frame_is_answered_also_where_nobody_takes_the_message_before_it(role: str, then: str) -> None:
+    async with raw_peer(role) as (connection, peer):
+        peer.write(answer_first(peer))
+        await until(lambda: connection.state is State.CLOSING)
+        ending = None
+        if then == "closes":
+            ending = asyncio.ensure_future(connection.close(4000))
+        elif then == "waits for the end":
+            ending = asyncio.ensure_future(connection.wait_closed())
+        assert await peer.receive_close() == (3001, "")
+        peer.end()
+        if ending is not None:
+            await ending
+        await connection.wait_closed()
+        assert await connection.recv() == "one"
+
+
 @both_roles
 @asynchronous
 async def test_a_close_frame_without_a_code_is_1005_and_a_good_end(role: str) -> None:

@@ -14,9 +14,11 @@ const CLOSE: &str = "888237fa213d3412";
 /// A masked frame with the reserved opcode 3.
 const RESERVED: &str = "838037fa213d";
 
+const LONGEST: Duration = Duration::from_millis(1500);
+
 fn holding(config: Config) -> Connection {
     let mut server = connection("server", config);
-    server.hold_endings(true);
+    server.hold_endings(LONGEST);
     server
 }
 
@@ -124,7 +126,26 @@ fn no_keepalive_ping_is_due_while_an_ending_is_held() {
     let mut server = holding(Config { ping_interval: Some(Duration::from_secs(1)), ..Config::default() });
     let due = server.poll_timeout().unwrap();
     feed(&mut server, CLOSE);
-    assert_eq!(server.poll_timeout(), None);
+    assert!(server.poll_timeout().unwrap() > due);
     server.handle_timeout(due);
     assert!(server.poll_transmit().is_none());
+}
+
+#[test]
+fn an_ending_is_held_no_longer_than_was_said() {
+    for (ending, answer) in [(CLOSE, "03e8"), (RESERVED, "03ea")] {
+        let mut server = holding(Config::default());
+        feed(&mut server, ending);
+        let due = server.poll_timeout().unwrap();
+        assert_eq!(due, Timestamp::ZERO + LONGEST);
+        server.handle_timeout(due);
+        assert!(!server.is_ending_held());
+        let sent = hex(&transmit(&mut server));
+        assert!(sent.starts_with("88") && sent[4..].starts_with(answer), "{sent}");
+        assert_eq!(
+            server.poll_timeout(),
+            Some(due + server.config().close_timeout),
+            "the transport's end is waited for"
+        );
+    }
 }

@@ -2,7 +2,7 @@
 // `npm run autobahn` and in the counts.
 
 import { join } from 'node:path';
-import { built, root } from './paths.mjs';
+import { built, root, venvPython } from './paths.mjs';
 import { run } from './run.mjs';
 
 /** @typedef {'server' | 'client'} Role what itoden is */
@@ -30,6 +30,10 @@ const example = (name) => (/** @type {string} */ address) => /** @type {CommandL
 const node = (role, driver) => (/** @type {string} */ address) =>
   /** @type {CommandLine} */ ([process.execPath, join(root, 'tests', 'programs', `autobahn_${role}.mjs`), address, driver]);
 
+/** @param {Role} role */
+const python = (role) => (/** @type {string} */ address) =>
+  /** @type {CommandLine} */ ([venvPython, join(root, 'tests', 'programs', `autobahn_${role}.py`), address]);
+
 /** @type {Participant[]} */
 export const participants = [
   {
@@ -53,5 +57,12 @@ export const participants = [
     needs: ['npm', 'node'],
     samples: 1,
     programs: { server: node('server', 'stream'), client: node('client', 'stream') },
+  },
+  {
+    name: 'python',
+    title: 'Python, asyncio',
+    needs: ['python'],
+    samples: 1,
+    programs: { server: python('server'), client: python('client') },
   },
 ];

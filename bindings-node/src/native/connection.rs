@@ -110,7 +110,7 @@ struct Task {
 /// Drives a connection until it is closed.
 pub async fn run(mut opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
     // JavaScript hears of messages on its own thread, and its answers come later.
-    opened.connection.hold_endings(true);
+    opened.connection.hold_endings(opened.connection.config().close_timeout);
     let handler = Forwarder {
         id,
         inbox,

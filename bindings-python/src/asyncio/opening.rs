@@ -3,11 +3,11 @@
 use std::mem;
 use std::time::Duration;
 
-use itoden_core::HandshakeError;
 use itoden_core::handshake::http1::HeadReader;
 use itoden_core::handshake::{
     Accepted, ClientHandshake, HeadLimits, Headers, RequestHead, ResponseHead, ServerHandshake, Upgrade, server,
 };
+use itoden_core::{Connection, HandshakeError};
 use pyo3::prelude::*;
 
 use super::state::{Asked, Phase, State};
@@ -18,6 +18,10 @@ use crate::settings::Shared;
 /// How long a refusal is given to reach a peer that still sends: a socket that is dropped while bytes are unread is
 /// reset, and the reset can overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a Close frame waits at most for the application to answer messages that came before the peer's: longer, and
+/// the peer would take this end for gone.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 impl State {
     pub(super) fn receive_handshake(&mut self, py: Python<'_>, bytes: &mut [u8]) {
@@ -59,7 +63,7 @@ impl State {
     fn take_response(&mut self, py: Python<'_>, handshake: ClientHandshake, response: ResponseHead, early: &mut [u8]) {
         match handshake.open(&response, self.settings.config.clone(), Box::new(ThreadMaskKeys)) {
             Ok(core) => {
-                self.phase = Phase::Open(Box::new(core));
+                self.open(core);
                 if !early.is_empty() {
                     self.receive(py, early);
                 }
@@ -116,9 +120,14 @@ impl State {
             Err(error) => return Some(Err(error)),
         };
         self.head_to_write.extend_from_slice(&accepted.response.to_bytes());
-        self.phase = Phase::Open(Box::new(accepted.connection));
+        self.open(accepted.connection);
         self.receive_rest(py);
         Some(Ok(accepted.response))
+    }
+
+    fn open(&mut self, mut core: Connection) {
+        core.hold_endings(LONGEST_HOLD);
+        self.phase = Phase::Open(Box::new(core));
     }
 
     /// Answers with an HTTP response and ends the transport.

@@ -417,7 +417,12 @@ impl AsyncConnection {
     /// A future to wait for the end of the transport, or `None` if it has ended.
     pub(super) fn _wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
         let py = slf.py();
-        if slf.get().lock(py).lost {
+        // Who waits for the end answers nothing any more.
+        let lost = Self::change(slf, true, |state| {
+            state.release_ending();
+            state.lost
+        })?;
+        if lost {
             return Ok(None);
         }
         let future = slf.get().create_future(py)?;

@@ -67,6 +67,10 @@ impl State {
     fn take_events(&mut self, py: Python<'_>, core: &mut Connection, input: &mut Input<'_>, discard: bool) {
         loop {
             let Some(event) = core.poll_event(input) else { return };
+            // Who has taken all messages has nothing left to answer.
+            if self.queue.is_empty() {
+                core.release_ending();
+            }
             if self.trace.is_some() {
                 self.trace_event(core, &event);
             }
@@ -163,9 +167,12 @@ impl State {
                 // Only asked while it is open, when there is no end of the transport that polling would take.
                 let writes =
                     |core: &mut Connection| core.ready_state() == ReadyState::Open && core.poll_transmit().is_some();
+                let held = core.is_ending_held();
                 let (waited, failed) = (state.trace.is_some() && writes(core), core.failure().is_some());
                 core.handle_timeout(now);
-                if failed || core.failure().is_none() {
+                if held && !core.is_ending_held() {
+                    state.trace_close_sent(core);
+                } else if failed || core.failure().is_none() {
                     if state.trace.is_some() && !waited && writes(core) {
                         state.trace_keepalive("% sent keepalive ping");
                     }

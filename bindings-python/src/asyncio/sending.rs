@@ -77,9 +77,10 @@ impl State {
         if self.lost || self.closed.is_some() {
             return Err(true);
         }
-        // The application begins to wait: what it sent goes out before.
+        // The application begins to wait: what it sent goes out before, and an ending behind that.
+        let ends = self.release_ending();
         // Fragments that were taken, but are no whole message yet, made room: reading may go on.
-        let todo = (self.flush_scheduled || self.transport_paused).then(|| self.plan(py, true));
+        let todo = (ends || self.flush_scheduled || self.transport_paused).then(|| self.plan(py, true));
         Ok((None, todo))
     }
 

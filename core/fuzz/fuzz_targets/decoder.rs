@@ -2,6 +2,8 @@
 //! rule itself, and it holds no more memory than its limits allow.
 #![no_main]
 
+use std::time::Duration;
+
 use arbitrary::Arbitrary;
 use itoden_core::{CloseCode, Config, Connection, Input, Limits, Opcode, Role, Timestamp};
 use itoden_fuzz::ends::{Deflate, open};
@@ -138,6 +140,7 @@ fuzz_target!(|case: Case<'_>| {
         assert_eq!(cut, whole, "{manner:?} differs from the stream in one chunk");
         let mut streaming = case.connection();
         streaming.stream_messages(true);
+        streaming.hold_endings(Duration::from_secs(1));
         let joined = receive(streaming, &stream, manner);
         assert_eq!(joined, whole, "{manner:?}: messages that are streamed differ from those put together");
     }

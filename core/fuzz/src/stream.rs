@@ -166,6 +166,8 @@ pub fn receive(mut connection: Connection, stream: &[u8], manner: Manner<'_>) ->
             let mut input = connection.handle_bytes(Timestamp::ZERO, &mut buffer);
             while let Some(event) = connection.poll_event(&mut input) {
                 told.push(event);
+                // An application that was told of the end has nothing more to say.
+                connection.release_ending();
                 if manner.peer_reads {
                     transmit(&mut connection, &mut sent);
                 }

@@ -1,6 +1,7 @@
 //! What an application asks of a connection.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -149,17 +150,27 @@ impl Connection {
     /// behind these.
     ///
     /// While an ending is held nothing more is read and [`ReadyState`](crate::ReadyState) is CLOSING, but messages can be
-    /// sent; the Close frame goes out after [`release_ending`](Self::release_ending). What ends the transport ends the
-    /// waiting too.
-    pub const fn hold_endings(&mut self, on: bool) {
-        self.holds_endings = on;
+    /// sent; the Close frame goes out after [`release_ending`](Self::release_ending), or when it was held for `longest`.
+    /// What ends the transport ends the waiting too. Counted in milliseconds; less than one: nothing is held, as is the default.
+    pub fn hold_endings(&mut self, longest: Duration) {
+        self.longest_hold = longest.as_millis().try_into().unwrap_or(u32::MAX);
     }
 
     /// Lets a held ending go on: the peer's Close frame is answered, or the failure told by one. Else nothing happens.
     pub fn release_ending(&mut self) {
         if self.state.is_held() {
+            self.close_deadline = None;
             self.finish_ending();
         }
+    }
+
+    /// Whether the ending that has come, with the peer's Close frame or without, is held.
+    pub(super) fn hold_ending(&mut self, close: bool) -> bool {
+        let holds = self.longest_hold > 0 && self.state.hold(close);
+        if holds {
+            self.close_deadline = Some(self.now + Duration::from_millis(self.longest_hold.into()));
+        }
+        holds
     }
 
     fn finish_ending(&mut self) {

@@ -76,8 +76,8 @@ pub struct Connection {
     output: Output,
     state: State,
     reading_paused: bool,
-    /// Whether what ends the connection waits for [`release_ending`](Self::release_ending).
-    holds_endings: bool,
+    /// How many milliseconds what ends the connection waits for [`release_ending`](Self::release_ending), at most.
+    longest_hold: u32,
     /// Messages shorter than this may be lent if the next bytes are one in one frame: they are within every limit. 0 if
     /// what comes next belongs to something that has begun.
     lent_limit: u32,
@@ -135,7 +135,7 @@ impl Connection {
             output: Output::new(),
             state: State::open(),
             reading_paused: false,
-            holds_endings: false,
+            longest_hold: 0,
             lent_limit: 0,
             sending: None,
             held_pong: None,
@@ -296,13 +296,18 @@ impl Connection {
             ending.sent = None;
         }
         self.output.clear();
+        // Nothing that is held could be sent any more.
+        self.release_ending();
         self.close_deadline.get_or_insert(now + self.config.close_timeout);
     }
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come. Calling it early is harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = now;
-        if self.close_deadline.is_some_and(|deadline| now >= deadline) {
+        let due = self.close_deadline.is_some_and(|deadline| now >= deadline);
+        if due && self.state.is_held() {
+            self.release_ending();
+        } else if due {
             let cause = if self.state.write_failed() { Failure::Eof } else { Failure::CloseTimeout };
             self.end((!self.state.was_clean()).then_some(cause));
             self.output.clear();

@@ -83,7 +83,7 @@ impl Connection {
                 let ending = self.ending.get_or_insert_default();
                 ending.received = Some(close.clone().into_owned());
                 ending.peer_closed_first = peer_closed_first;
-                if !(self.holds_endings && self.state.hold(true)) {
+                if !self.hold_ending(true) {
                     self.answer_close(&close);
                 }
                 Event::CloseReceived(close)
@@ -116,7 +116,7 @@ impl Connection {
     fn fail<'b>(&mut self, error: ProtocolError, input: &mut Input<'b>) -> Event<'b> {
         input.discard();
         self.ending.get_or_insert_default().failure = Some(Failure::Protocol(error.clone()));
-        if !(self.holds_endings && self.state.hold(false)) {
+        if !self.hold_ending(false) {
             self.close_failed(&error);
         }
         // What was assembled is not needed any more.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::{
@@ -134,7 +135,7 @@ impl Case {
     fn run_with(&self, chunks: Vec<Vec<u8>>, held: bool) {
         let name = &self.name;
         let mut connection = self.connection();
-        connection.hold_endings(held);
+        connection.hold_endings(Duration::from_secs(held.into()));
         self.send.iter().for_each(|given| command(&mut connection, given));
         let mut sent = transmit(&mut connection);
         let mut events = Vec::new();
