@@ -9,7 +9,7 @@ import struct
 import pytest
 
 import itoden
-from harness import CLOSE, PING, ROLES, TEXT, asynchronous, both_ends, frame, raw_peer, until
+from harness import CLOSE, PING, ROLES, TEXT, Peer, asynchronous, both_ends, frame, raw_peer, until
 from itoden import Close, State
 
 both_roles = pytest.mark.parametrize("role", ROLES)
@@ -59,21 +59,25 @@ def answer_first(peer: Peer) -> bytes:
 
 @both_roles
 @asynchronous
-async def test_what_answers_a_message_goes_out_before_the_answer_to_the_close_frame_behind_it(role: str) -> None:
+async def test_what_answers_a_message_goes_out_before_the_answer_to_the_close_frame_behind_it(
+    role: str,
+) -> None:
     async with raw_peer(role) as (connection, peer):
         peer.write(answer_first(peer))
         await connection.send("answer to " + str(await connection.recv()))
+        receiving = asyncio.ensure_future(connection.recv())
+        assert await peer.receive() == (TEXT, b"answer to one")
+        assert await peer.receive_close() == (3001, "")
+        peer.end()
         with pytest.raises(itoden.ConnectionClosedError):
-            receiving = asyncio.ensure_future(connection.recv())
-            assert await peer.receive() == (TEXT, b"answer to one")
-            assert await peer.receive_close() == (3001, "")
-            peer.end()
             await receiving
 
 
 @both_roles
 @asynchronous
-async def test_a_close_frame_behind_a_bad_frame_waits_for_the_answer_to_a_message_before_it(role: str) -> None:
+async def test_a_close_frame_behind_a_bad_frame_waits_for_the_answer_to_a_message_before_it(
+    role: str,
+) -> None:
     async with raw_peer(role) as (connection, peer):
         bad = frame(3, masked=peer.masks)
         peer.write(frame(TEXT, b"one", masked=peer.masks) + bad)
@@ -89,7 +93,9 @@ async def test_a_close_frame_behind_a_bad_frame_waits_for_the_answer_to_a_messag
 @pytest.mark.parametrize("then", ["closes", "waits for the end", "does nothing"])
 @both_roles
 @asynchronous
-async def test_a_close_frame_is_answered_also_where_nobody_takes_the_message_before_it(role: str, then: str) -> None:
+async def test_a_close_frame_is_answered_also_where_nobody_takes_the_message_before_it(
+    role: str, then: str
+) -> None:
     async with raw_peer(role) as (connection, peer):
         peer.write(answer_first(peer))
         await until(lambda: connection.state is State.CLOSING)

@@ -16,9 +16,7 @@ async def main(address: str) -> None:
     host, port = address.rsplit(":", 1)
     # Whatever windows the suite asks for.
     deflate = ServerPerMessageDeflateFactory()
-    async with serve(
-        echo, host, int(port), max_size=None, compression=None, extensions=[deflate]
-    ) as server:
+    async with serve(echo, host, int(port), max_size=None, compression=None, extensions=[deflate]) as server:
         await server.serve_forever()
 
 
