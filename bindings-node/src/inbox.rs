@@ -117,6 +117,8 @@ impl Inbox {
     /// Lets a task run until it is done or the environment ends.
     pub fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
         let mut closing = self.closing.subscribe();
+        // Boxed: a future that is moved into a task has its place there twice.
+        let task = Box::pin(task);
         runtime()?.spawn(async move {
             tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => {}

@@ -107,13 +107,13 @@ struct Task {
     orphaned: bool,
 }
 
-/// Drives a connection until it is closed.
-pub async fn run(mut opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mailbox: Mailbox) {
+/// Drives a connection until it is closed, on a task of its own: that of its handshake was larger.
+pub fn spawn(mut opened: Opened<TcpStream>, id: u32, inbox: &Arc<Inbox>, mailbox: Mailbox) {
     // JavaScript hears of messages on its own thread, and its answers come later.
     opened.connection.hold_endings(opened.connection.config().close_timeout);
     let handler = Forwarder {
         id,
-        inbox,
+        inbox: inbox.clone(),
         batch: Batch::default(),
         held: false,
         asked: 0,
@@ -129,7 +129,8 @@ pub async fn run(mut opened: Opened<TcpStream>, id: u32, inbox: Arc<Inbox>, mail
         paused: false,
         orphaned: false,
     };
-    poll_fn(|cx| task.poll(cx)).await;
+    // Only a runtime that could not be started refuses a task, and this is called on it.
+    let _ = inbox.spawn(poll_fn(move |cx| task.poll(cx)));
 }
 
 impl Task {

@@ -166,7 +166,7 @@ async fn reply(inbox: Arc<Inbox>, id: u32, request: Request<TcpStream>, answer: 
     match answer {
         Answer::Accept(subprotocol, headers, config, mailbox) => {
             match request.accept(subprotocol.as_deref(), &headers, config).await {
-                Ok(opened) => connection::run(opened, id, inbox, mailbox).await,
+                Ok(opened) => connection::spawn(opened, id, &inbox, mailbox),
                 // JavaScript has opened it already: it hears that the client is gone.
                 Err(_) => {
                     let mut batch = Batch::default();
