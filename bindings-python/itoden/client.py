@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import ssl as ssl_module
 import urllib.parse
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from . import _native, limits, options
@@ -12,7 +13,7 @@ from .datastructures import Headers, HeadersLike
 from .exceptions import InvalidMessage, InvalidStatus, SecurityError
 from .uri import WebSocketURI, parse_uri
 
-__all__ = ["RequestPlan", "backoff", "process_exception"]
+__all__ = ["RequestPlan", "backoff", "check_ssl", "decide", "process_exception"]
 
 _REDIRECTS = (300, 301, 302, 303, 307, 308)
 _RETRIED = (500, 502, 503, 504)
@@ -163,3 +164,27 @@ def _websocket_scheme(uri: str) -> str:
     """`http` and `https` in a redirect mean `ws` and `wss`, as in the WHATWG's WebSockets standard."""
     scheme, colon, rest = uri.partition(":")
     return {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + colon + rest
+
+
+def check_ssl(uri: WebSocketURI, ssl: object, *, given: bool) -> None:
+    """Whether `ssl`, if it was `given`, fits the scheme of the URI. Raises `TypeError` or `ValueError`."""
+    if ssl is not None and not isinstance(ssl, (ssl_module.SSLContext, bool)):
+        raise TypeError(f"ssl must be an SSLContext, True or None, not {type(ssl).__name__}")
+    if ssl is False:
+        raise ValueError("ssl is False; it must be an SSLContext, True or None")
+    if uri.secure and given and ssl is None:
+        raise ValueError("ssl is None, but the URI begins with wss://; TLS can't be left out there")
+    if not uri.secure and ssl is not None:
+        raise ValueError("ssl is given, but the URI begins with ws://; TLS needs wss://")
+
+
+def decide(process: Callable[[Exception], Exception | None], error: Exception) -> None:
+    """Raises what `process_exception` makes of an exception, unless that is to try again."""
+    try:
+        decided = process(error)
+    except Exception as raised:
+        decided = raised
+    if decided is error:
+        raise error
+    if decided is not None:
+        raise decided from error

@@ -1,6 +1,6 @@
 //! How this end closes a connection.
 
-use itoden_core::{CloseCode, SendError};
+use itoden_core::{CloseCode, ReadyState, SendError};
 use pyo3::prelude::*;
 
 use super::state::{Phase, State};
@@ -17,6 +17,17 @@ impl State {
         }
         self.release_reading();
         self.receive_rest(py);
+        Ok(())
+    }
+
+    /// Fails the connection. Nothing is read any more.
+    pub(super) fn fail(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let Phase::Open(core) = &mut self.phase else { return Ok(()) };
+        let closes = !core.close_sent() && core.ready_state() == ReadyState::Open;
+        core.fail(now(), code, reason)?;
+        if closes {
+            self.trace_close(code, reason);
+        }
         Ok(())
     }
 }

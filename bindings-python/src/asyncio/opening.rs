@@ -3,11 +3,11 @@
 use std::mem;
 use std::time::Duration;
 
-use itoden_core::HandshakeError;
 use itoden_core::handshake::http1::HeadReader;
 use itoden_core::handshake::{
     Accepted, ClientHandshake, HeadLimits, Headers, RequestHead, ResponseHead, ServerHandshake, Upgrade, server,
 };
+use itoden_core::{Connection, HandshakeError};
 use pyo3::prelude::*;
 
 use super::state::{Asked, Phase, State};
@@ -59,7 +59,7 @@ impl State {
     fn take_response(&mut self, py: Python<'_>, handshake: ClientHandshake, response: ResponseHead, early: &mut [u8]) {
         match handshake.open(&response, self.settings.config.clone(), Box::new(ThreadMaskKeys)) {
             Ok(core) => {
-                self.phase = Phase::Open(Box::new(core));
+                self.open(core);
                 if !early.is_empty() {
                     self.receive(py, early);
                 }
@@ -73,6 +73,11 @@ impl State {
             }
         }
         self.response = Some(response);
+    }
+
+    fn open(&mut self, mut core: Connection) {
+        core.stream_messages(self.tap.is_some());
+        self.phase = Phase::Open(Box::new(core));
     }
 
     fn take_body(&mut self, missing: usize, bytes: &[u8]) {
@@ -116,7 +121,7 @@ impl State {
             Err(error) => return Some(Err(error)),
         };
         self.head_to_write.extend_from_slice(&accepted.response.to_bytes());
-        self.phase = Phase::Open(Box::new(accepted.connection));
+        self.open(accepted.connection);
         self.receive_rest(py);
         Some(Ok(accepted.response))
     }
