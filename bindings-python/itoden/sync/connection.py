@@ -188,7 +188,7 @@ class Connection(BaseConnection):
 
     def _fail_decoding(self, error: UnicodeDecodeError) -> ConnectionClosed:
         with self._io.lock:
-            self._close(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+            self._fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
         self.wait_closed()
         return self._closed_exception()
 

@@ -131,6 +131,8 @@ class Transport:
     def resume_reading(self) -> None:
         """Reading goes on."""
         self._reading_paused = False
+        with self._changed:
+            self._tell()
         self._look_after()
 
     def can_write_eof(self) -> bool:
@@ -210,20 +212,17 @@ class Transport:
         with self._changed:
             if self._happened != seen or self.ended:
                 return
-            if self._driven:
-                # A sender does not depend on the one who drives, who may wait for something to read only.
-                if not self._unsent:
-                    self._followers += 1
-                    self._changed.wait(_shorter(timeout, timer))
-                    self._followers -= 1
-                    drive = follow = False
-                else:
-                    drive, follow = False, True
-            else:
-                drive, follow = True, False
-                self._driven = True
-            self._users += drive or follow
-        if follow:
+            # Who waits for the socket does not notice that reading goes on, so nobody drives while it is paused.
+            drive = not self._driven and not self._reading_paused
+            # Nor does a sender depend on the one who drives, who may wait for something to read only.
+            push = not drive and bool(self._unsent)
+            self._driven |= drive
+            self._users += drive or push
+            if not drive and not push:
+                self._followers += 1
+                self._changed.wait(_shorter(timeout, timer))
+                self._followers -= 1
+        if push:
             try:
                 if not self.ended:
                     wait_for(self.stream.raw, False, True, _shorter(timeout, timer))

@@ -14,6 +14,7 @@ import selectors
 import socket
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._hot: dict[Transport, int] = {}
         self._armed: dict[Transport, int | None] = {}
-        self._times: list[tuple[float, int, Transport]] = []
+        self._times: list[tuple[float, int, weakref.ref[Transport]]] = []
         self._count = 0
         self._earliest = float("inf")
         self._selector = selectors.DefaultSelector()
@@ -60,7 +61,7 @@ class Watcher:
             return
         with self._lock:
             self._count += 1
-            heapq.heappush(self._times, (timer.when, self._count, transport))
+            heapq.heappush(self._times, (timer.when, self._count, weakref.ref(transport)))
             earlier = timer.when < self._earliest
         if earlier:
             self._ring()
@@ -96,17 +97,21 @@ class Watcher:
                 if self._hot and next_look <= now:
                     next_look = now + _LOOK
                 until = min(self._earliest, next_look if self._hot else float("inf"))
-            ready = self._selector.select(None if until == float("inf") else max(until - now, 0))
-            for key, events in ready:
-                if key.data is None:
-                    with contextlib.suppress(BlockingIOError):
-                        self._bell.recv(4096)
-                else:
-                    self._attend(key.data, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
+            # No variable here holds a connection while this waits: one that has ended is to be collected.
+            self._see(self._selector.select(None if until == float("inf") else max(until - now, 0)))
             now = time.monotonic()
             if self._hot and now >= next_look:
                 self._look()
             self._keep_time(now)
+
+    def _see(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, events in ready:
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    self._bell.recv(4096)
+            else:
+                read, write = bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE)
+                self._attend(key.data, read, write)
 
     def _look(self) -> None:
         with self._lock:
@@ -181,10 +186,10 @@ class Watcher:
             with self._lock:
                 if not self._times or self._times[0][0] > now:
                     return
-                transport = heapq.heappop(self._times)[2]
+                transport = heapq.heappop(self._times)[2]()
                 armed = transport in self._armed
-            timer = transport.timer
-            if not armed or timer is None:
+            timer = None if transport is None else transport.timer
+            if not armed or timer is None or transport is None:
                 continue
             if timer.when <= now:
                 transport.tick()
