@@ -155,26 +155,10 @@ class Connection(BaseConnection):
         if not self._receiving.acquire(blocking=False):
             raise self._concurrency_error(method)
         try:
-            io = self._io
-            with io.lock:
-                taken = take()
-            if taken is not None:
-                return taken
-            # None, and nothing comes any more once the transport has ended: `take` raises then.
-            found: list[Any] = []
-
-            def took() -> bool:
-                with io.lock:
-                    taken = take()
-                if taken is not None:
-                    found.append(taken)
-                return taken is not None
-
-            if not io.wait(took, timeout):
-                if io.ended and took():  # it has ended in this moment
-                    return found[0]
-                raise TimeoutError(f"timed out in {timeout or 0:.1f}s")
-            return found[0]
+            taken = self._io.take(take, timeout)
+            if taken is None:
+                raise TimeoutError(f"timed out in {timeout:.1f}s")
+            return taken
         except ConcurrencyError:
             raise self._concurrency_error(method) from None
         finally:

@@ -29,6 +29,17 @@ class Stream:
         self.reading_wants_to_write = False
         self.writing_wants_to_read = False
 
+        self._poll: select.poll | None = None
+
+    def wait(self, timeout: float | None) -> bool:
+        """Waits until something can be read, for so many seconds: whether it can. Only one thread at a time."""
+        if self._poll is None:
+            if sys.platform == "win32":
+                return wait_for(self.raw, True, False, timeout)[0]
+            self._poll = select.poll()
+            self._poll.register(self.raw.fileno(), select.POLLIN)
+        return bool(self._poll.poll(None if timeout is None else int(timeout * 1000) + (timeout > 0)))
+
     @property
     def raw(self) -> socket.socket:
         """The socket whose readiness counts."""

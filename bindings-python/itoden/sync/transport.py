@@ -100,7 +100,8 @@ class Transport:
         self._addresses = tuple(map(_address, (stream.raw.getsockname, stream.raw.getpeername)))
         self._unsent: memoryview | bytes = b""
         # Under _changed: who drives, who waits for him, how many threads have the socket in their hands.
-        self._changed = threading.Condition(threading.Lock())
+        self._guard = threading.Lock()
+        self._changed = threading.Condition(self._guard)
         self._driven = False
         self._followers = 0
         self._users = 0
@@ -164,8 +165,9 @@ class Transport:
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
-        count = self.stream.write(data)
-        if count < len(data) or not self.stream.flush():
+        stream = self.stream
+        count = stream.write(data)
+        if count < len(data) or (stream.tls and not stream.flush()):
             self._unsent = memoryview(data)[count:]
             self._connection.pause_writing()
             self._look_after()
@@ -205,23 +207,53 @@ class Transport:
             if left is not None and left <= 0:
                 return done()
 
+    def take(self, take: Callable[[], Any], timeout: float | None) -> Any:
+        """Waits until `take()` gives something else than `None`, and returns it; `None` if it did not within so
+        many seconds. As `wait()`, in fewer steps."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            seen = self._happened
+            with self.lock:
+                taken = take()
+            if taken is not None:
+                return taken
+            if until is None:
+                self._step(seen, None)
+                continue
+            left = until - time.monotonic()
+            self._step(seen, max(left, 0))
+            if left <= 0:
+                with self.lock:
+                    return take()
+
     def _step(self, seen: int, timeout: float | None) -> None:
         """One turn, or if another thread drives: until it has done one. Nothing if more has happened than was
         `seen`."""
         timer = self.timer
-        with self._changed:
+        with self._guard:
             if self._happened != seen or self.ended:
                 return
             # Who waits for the socket does not notice that reading goes on, so nobody drives while it is paused.
             drive = not self._driven and not self._reading_paused
+            if drive:
+                self._driven = True
+                self._users += 1
             # Nor does a sender depend on the one who drives, who may wait for something to read only.
             push = not drive and bool(self._unsent)
-            self._driven |= drive
-            self._users += drive or push
-            if not drive and not push:
+            if push:
+                self._users += 1
+            elif not drive:
                 self._followers += 1
                 self._changed.wait(_shorter(timeout, timer))
                 self._followers -= 1
+        if drive:
+            try:
+                self.turn(timeout)
+            finally:
+                self._leave(True)
+                if not (self.hot or self.armed):
+                    self._offer()
+            return
         if push:
             try:
                 if not self.ended:
@@ -229,12 +261,6 @@ class Transport:
             finally:
                 self._leave(False)
             self.flush_and_tell()
-        elif drive:
-            try:
-                self.turn(timeout)
-            finally:
-                self._leave(True)
-                self._offer()
         self._tick()
 
     def attend(self) -> None:
@@ -254,12 +280,14 @@ class Transport:
             return True
 
     def _leave(self, wheel: bool, by_application: bool = True) -> None:
-        with self._changed:
+        with self._guard:
             if wheel:
                 self._driven = False
                 self.turns += by_application
             self._users -= 1
-            self._tell()
+            self._happened += 1
+            if self._followers:
+                self._changed.notify_all()
             last = self.ended and not self._users
         if last:
             self.stream.close()
@@ -315,6 +343,14 @@ class Transport:
         """Waits for the socket or the time, so many seconds at the most, and does what is to be done."""
         stream = self.stream
         if self.ended:
+            return
+        if not self._unsent and not stream.tls and not self._reading_paused:
+            # The usual case, in fewer steps.
+            if stream.wait(_shorter(timeout, self.timer)):
+                with self.lock:
+                    self._read()
+            if self.timer is not None:
+                self._tick()
             return
         read = not self._reading_paused
         write = bool(self._unsent) and not stream.writing_wants_to_read

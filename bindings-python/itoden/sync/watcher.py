@@ -89,19 +89,21 @@ class Watcher:
     # --- the thread ---
 
     def _run(self) -> None:
-        next_look = 0.0
+        never = float("inf")
+        next_look = never
         while True:
             now = time.monotonic()
             with self._lock:
-                self._earliest = self._times[0][0] if self._times else float("inf")
-                if self._hot and next_look <= now:
-                    next_look = now + _LOOK
-                until = min(self._earliest, next_look if self._hot else float("inf"))
+                self._earliest = self._times[0][0] if self._times else never
+                # A connection that has just become hot is looked at in a while, not now.
+                next_look = min(next_look, now + _LOOK) if self._hot else never
+                until = min(self._earliest, next_look)
             # No variable here holds a connection while this waits: one that has ended is to be collected.
-            self._see(self._selector.select(None if until == float("inf") else max(until - now, 0)))
+            self._see(self._selector.select(None if until == never else max(until - now, 0)))
             now = time.monotonic()
-            if self._hot and now >= next_look:
+            if now >= next_look:
                 self._look()
+                next_look = never
             self._keep_time(now)
 
     def _see(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
