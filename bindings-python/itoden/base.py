@@ -10,7 +10,7 @@ from ._native import AsyncConnection
 from .datastructures import Headers
 from .frame_log import describe_frame
 from .http11 import Request, Response
-from .protocol import State
+from .state import State
 from .typing import LoggerLike
 
 __all__ = ["BaseConnection"]
@@ -22,6 +22,9 @@ class BaseConnection(AsyncConnection):
     logger: LoggerLike
     request: Request | None
     response: Response | None
+
+    # Why a server refused the opening handshake.
+    handshake_exc: Exception | None = None
 
     # How requests and responses are marked in the log.
     _signs: tuple[str, str]

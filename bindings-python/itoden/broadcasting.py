@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from .exceptions import SendError
-from .protocol import State
+from .state import State
 from .typing import DataLike, LoggerLike
 
 __all__ = ["send_to_each"]

@@ -24,7 +24,7 @@ mod _native {
     #[pymodule_export]
     use crate::asyncio::AsyncConnection;
     #[pymodule_export]
-    use crate::convert::response_bytes;
+    use crate::convert::{close_payload, parse_close, response_bytes};
     #[pymodule_export]
     use crate::errors::error_table;
     #[pymodule_export]

@@ -21,7 +21,11 @@ import itoden.sync.server
 
 
 def _library(package: Any) -> Any:
-    names: dict[str, Any] = {**vars(package.sync.server), **vars(package.sync.router), **vars(package.sync.client)}
+    names: dict[str, Any] = {
+        **vars(package.sync.server),
+        **vars(package.sync.router),
+        **vars(package.sync.client),
+    }
     return SimpleNamespace(**(names | {"top": package, "name": package.__name__}))
 
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-import itoden
-import itoden.sync.client
 from harness import CLOSE, PING, PONG, TEXT, answer_upgrade, frame
-from sync_parity import LIBRARIES, both_ends, echo, limited, nothing, raised, same, serving, threaded, until
+from sync_parity import LIBRARIES, both_ends, echo, raised, same, serving, threaded, until
 
 CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
 
@@ -215,7 +213,11 @@ def test_pings_with_the_same_data_and_of_a_wrong_type_are_refused() -> None:
     def scenario(library: Any) -> Any:
         connection, server = raw_peer(library)
         connection.ping(b"x")
-        refused = raised(connection.ping, b"x")[0], raised(connection.ping, 5)[0], raised(connection.pong, 5)[0]
+        refused = (
+            raised(connection.ping, b"x")[0],
+            raised(connection.ping, 5)[0],
+            raised(connection.pong, 5)[0],
+        )
         server.end()
         connection.wait_closed()
         return refused
@@ -391,5 +393,3 @@ def test_the_wheel_changes_hands_between_threads_that_wait() -> None:
         client.close()
         closed.join()
         echoing.join()
-
-

@@ -41,7 +41,8 @@ def test_types_that_are_sent_and_received(
 
 
 @pytest.mark.parametrize(
-    "fragments", [["a", "b", "é"], [b"a", b"b"], iter(["one"]), (part for part in (b"x", bytearray(b"y"))), []]
+    "fragments",
+    [["a", "b", "é"], [b"a", b"b"], iter(["one"]), (part for part in (b"x", bytearray(b"y"))), []],
 )
 @pytest.mark.parametrize("text", [None, True, False])
 def test_an_iterable_is_sent_in_fragments(fragments: Any, text: bool | None) -> None:
@@ -190,7 +191,9 @@ def test_two_threads_can_not_receive_at_once(method: str) -> None:
                     continue
                 except library.top.ConcurrencyError:
                     break
-            refused = raised(server.recv) if method == "recv" else raised(lambda: list(server.recv_streaming()))
+            refused = (
+                raised(server.recv) if method == "recv" else raised(lambda: list(server.recv_streaming()))
+            )
             client.send("done")
             waiting.join()
             return refused
@@ -267,6 +270,7 @@ def test_a_message_beyond_max_size_closes_with_1009(limit: Any) -> None:
 @threaded
 def test_many_threads_send_and_every_message_arrives_whole() -> None:
     with both_ends(LIBRARIES["itoden"], {"max_queue": None}, {"max_queue": None}) as (client, server):
+
         def send(number: int) -> None:
             for _ in range(200):
                 client.send(f"{number}" * 2000)
@@ -301,7 +305,9 @@ def test_a_sender_waits_for_a_peer_that_does_not_read_and_goes_on_when_it_does()
 def test_both_ends_send_much_without_reading_meanwhile() -> None:
     with both_ends(LIBRARIES["itoden"], {"compression": None}, {"compression": None}) as (client, server):
         message = b"z" * 1_000_000
-        sending = [threading.Thread(target=end.send, args=(message,)) for end in (client, server) for _ in range(8)]
+        sending = [
+            threading.Thread(target=end.send, args=(message,)) for end in (client, server) for _ in range(8)
+        ]
         for thread in sending:
             thread.start()
         received = [0, 0]

@@ -22,7 +22,19 @@ import itoden
 import itoden.sync.client
 import itoden.sync.server
 from harness import REQUEST
-from sync_parity import LIBRARIES, both_ends, echo, nothing, port, raised, running, same, serving, threaded, until
+from sync_parity import (
+    LIBRARIES,
+    both_ends,
+    echo,
+    nothing,
+    port,
+    raised,
+    running,
+    same,
+    serving,
+    threaded,
+    until,
+)
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
@@ -102,7 +114,9 @@ CLIENT_OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("options", CLIENT_OPTIONS)
 def test_the_request_has_the_same_header_fields(options: dict[str, Any]) -> None:
     def scenario(library: Any) -> Any:
-        with both_ends(library, options, {"subprotocols": ["superchat"]} if "subprotocols" in options else {}) as (
+        with both_ends(
+            library, options, {"subprotocols": ["superchat"]} if "subprotocols" in options else {}
+        ) as (
             client,
             server,
         ):
@@ -113,7 +127,13 @@ def test_the_request_has_the_same_header_fields(options: dict[str, Any]) -> None
                 and not (name == "User-Agent" and "user_agent_header" not in options)
             )
             assert client.request.headers["Sec-WebSocket-Key"] == server.request.headers["Sec-WebSocket-Key"]
-            return fields, client.subprotocol, server.subprotocol, client.response.status_code, server.request.path
+            return (
+                fields,
+                client.subprotocol,
+                server.subprotocol,
+                client.response.status_code,
+                server.request.path,
+            )
 
     same(scenario)
 
@@ -390,7 +410,11 @@ def test_a_socket_of_ones_own() -> None:
             sock = socket.create_connection(("127.0.0.1", port(server)))
             with library.connect("ws://example.com/", sock=sock) as connection:
                 connection.send("hi")
-                return connection.recv(), connection.request.headers["Host"], server.fileno() == listener.fileno()
+                return (
+                    connection.recv(),
+                    connection.request.headers["Host"],
+                    server.fileno() == listener.fileno(),
+                )
 
     assert same(scenario) == ("hi", "example.com", True)
 
@@ -442,7 +466,9 @@ def test_a_redirect_that_leads_nowhere_is_refused(options: dict[str, Any], locat
             return raised(library.connect, f"ws://127.0.0.1:{port(server)}/", **address)[0]
 
     ours = scenario(LIBRARIES["itoden"])
-    assert ours == {"": "SecurityError", "ws://localhost:1/": "ValueError"}.get(location, "ConnectionRefusedError")
+    assert ours == {"": "SecurityError", "ws://localhost:1/": "ValueError"}.get(
+        location, "ConnectionRefusedError"
+    )
     if location == "":
         assert scenario(LIBRARIES["websockets"]) == ours
 

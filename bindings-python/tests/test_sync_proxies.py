@@ -33,9 +33,12 @@ def on_a_loop(manager: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
     finally:
 
         async def rest() -> None:
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
                 task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for _ in range(10):  # transports end a few turns after their tasks
+                await asyncio.sleep(0)
 
         run(rest())
         loop.call_soon_threadsafe(loop.stop)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, overload
 from ..base import BaseConnection
 from ..exceptions import ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
-from ..protocol import State
+from ..state import State
 from ..typing import Data, DataLike
 
 __all__ = ["Connection"]

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, overload
 from ..base import BaseConnection
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
-from ..protocol import State
+from ..state import State
 from ..typing import Data, DataLike
 from .streams import Stream
 from .transport import Transport, Waiter

@@ -49,9 +49,7 @@ def connect_socks_proxy(proxy: Proxy, uri: WebSocketURI, deadline: Deadline, **k
     import python_socks
     from python_socks.sync import Proxy as SocksProxy
 
-    socks = SocksProxy(
-        version, proxy.host, proxy.port, proxy.username, proxy.password, rdns=remote_lookup
-    )
+    socks = SocksProxy(version, proxy.host, proxy.port, proxy.username, proxy.password, rdns=remote_lookup)
     kwargs.setdefault("timeout", deadline.left())
     try:
         return socks.connect(uri.host, uri.port, **kwargs)

@@ -21,13 +21,13 @@ from ..frames import CloseCode
 from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
-from ..protocol import State
+from ..state import State
 from ..typing import DataLike, LoggerLike, StatusLike, Subprotocol
 from .auth import basic_auth
 from .connection import Connection
 from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
 from .proxy import Deadline
-from .streams import open_stream, wait_for
+from .streams import open_stream
 
 __all__ = ["Server", "ServerConnection", "basic_auth", "broadcast", "serve", "unix_serve"]
 
@@ -90,7 +90,10 @@ class Server:
     """
 
     def __init__(
-        self, sock: socket.socket, handler: Callable[[socket.socket, Any], None], logger: LoggerLike | None = None
+        self,
+        sock: socket.socket,
+        handler: Callable[[socket.socket, Any], None],
+        logger: LoggerLike | None = None,
     ) -> None:
         self.socket = sock
         self.handler = handler

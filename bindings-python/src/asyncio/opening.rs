@@ -75,7 +75,7 @@ impl State {
         self.response = Some(response);
     }
 
-    fn open(&mut self, mut core: Connection) {
+    pub(super) fn open(&mut self, mut core: Connection) {
         core.stream_messages(self.tap.is_some());
         self.phase = Phase::Open(Box::new(core));
     }

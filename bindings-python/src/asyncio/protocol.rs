@@ -16,6 +16,7 @@ use super::trace::{Traced, kind_name};
 use crate::clock::now;
 use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
+use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
 use crate::sans_io::handshake::{
     ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
@@ -410,6 +411,25 @@ impl AsyncConnection {
     /// is not compressed any more. One that came in pieces is told when it is whole.
     fn _take_frames(&self, py: Python<'_>) -> Vec<TappedFrame> {
         self.lock(py).tap.as_mut().map(|tap| std::mem::take(&mut tap.frames)).unwrap_or_default()
+    }
+
+    /// Begins open, as if there had been an opening handshake that agreed on nothing.
+    fn _open_at_once(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let is_server = slf.get().is_server;
+        Self::change(slf, false, |state| {
+            let config = state.settings.config.clone();
+            state.open(if is_server {
+                itoden_core::Connection::server(config)
+            } else {
+                itoden_core::Connection::client(config, Box::new(ThreadMaskKeys))
+            });
+        })
+    }
+
+    /// Sends a ping whose pong nobody waits for.
+    fn _send_ping(slf: &Bound<'_, Self>, data: Bound<'_, PyAny>) -> PyResult<bool> {
+        let payload = Payload::extract("data", &data)?;
+        Self::command(slf, |core| core.ping(payload.as_bytes()), || Traced::new(false, "PING", payload.as_bytes(), true))
     }
 
     /// Fails the connection (RFC 6455 §7.1.7).
