@@ -1,4 +1,5 @@
-"""Clients: one without I/O, and what those on asyncio and in threads have in common: retries, redirects, the request."""
+"""Clients: one without I/O, and what those on asyncio and in threads have in common: retries, redirects, the
+request."""
 
 from __future__ import annotations
 

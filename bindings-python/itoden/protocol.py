@@ -1,6 +1,7 @@
 """A connection without I/O, as `websockets.protocol` has it: bytes in, frames out, and the reverse.
 
-For those who have a transport of their own. `ClientProtocol` and `ServerProtocol` also do the opening handshake.
+For those who have a transport of their own. `ClientProtocol` and `ServerProtocol` also do the opening
+handshake.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ class _Collector:
 class Protocol:
     """A connection without I/O; see the module.
 
-    After each call of a `receive_…`, `send_…` or `fail` method write what `data_to_send()` returns, and after each
-    `receive_…` method look at `events_received()`.
+    After each call of a `receive_…`, `send_…` or `fail` method write what `data_to_send()` returns, and
+    after each `receive_…` method look at `events_received()`.
 
     Args:
         side: `Side.SERVER` or `Side.CLIENT`.
@@ -194,18 +195,19 @@ class Protocol:
     @property
     def close_code(self) -> int | None:
         """The close code once the connection is closed (§7.1.5), else `None`."""
-        return self._of_the_end(CloseCode.ABNORMAL_CLOSURE, lambda close: close.code)
+        ended = self._end()
+        return None if ended is None else ended.code
 
     @property
     def close_reason(self) -> str | None:
         """The close reason once the connection is closed (§7.1.6), else `None`."""
-        return self._of_the_end("", lambda close: close.reason)
+        ended = self._end()
+        return None if ended is None else ended.reason
 
-    def _of_the_end(self, without: Any, of: Callable[[Close], Any]) -> Any:
+    def _end(self) -> Close | None:
         if self.state is not CLOSED:
             return None
-        close = self.close_rcvd
-        return without if close is None else of(close)
+        return self.close_rcvd or Close(CloseCode.ABNORMAL_CLOSURE, "")
 
     @property
     def close_exc(self) -> ConnectionClosed:
@@ -324,8 +326,8 @@ class Protocol:
         self._wire._pong(data)
 
     def fail(self, code: int, reason: str = "") -> None:
-        """Fails the connection (§7.1.7): sends a Close frame, unless one was, and reads nothing more. The code 1006
-        says that the transport does not work: no Close frame is sent."""
+        """Fails the connection (§7.1.7): sends a Close frame, unless one was, and reads nothing more. The
+        code 1006 says that the transport does not work: no Close frame is sent."""
         if code == CloseCode.ABNORMAL_CLOSURE:
             self.receive_eof()
         else:

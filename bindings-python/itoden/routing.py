@@ -37,13 +37,14 @@ class BaseRouter:
 
     def redirect(self, connection: Any, url: str) -> Response:
         """The response that leads elsewhere."""
-        response = connection.respond(http.HTTPStatus.FOUND, f"Found at {url}")
+        response: Response = connection.respond(http.HTTPStatus.FOUND, f"Found at {url}")
         response.headers["Location"] = url
         return response
 
     def not_found(self, connection: Any) -> Response:
         """The response where there is no route."""
-        return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found")
+        response: Response = connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found")
+        return response
 
     def route_request(self, connection: Any, request: Request) -> Response | None:
         """Finds the handler; a `process_request`. Returns a response if there is none."""

@@ -71,7 +71,8 @@ class ServerProtocol(Protocol):
             self._events.append(request)
 
     def accept(self, request: Request) -> Response:
-        """The response that opens the connection, or says why not. It may be changed before `send_response()`.
+        """The response that opens the connection, or says why not. It may be changed before
+        `send_response()`.
 
         Args:
             request: the request that came.

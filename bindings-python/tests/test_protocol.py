@@ -1,4 +1,5 @@
-"""Connections without I/O, mirrored: what `websockets`' protocol classes and itoden's make of the same calls and bytes."""
+"""Connections without I/O, mirrored: what `websockets`' protocol classes and itoden's make of the same calls
+and bytes."""
 
 from __future__ import annotations
 

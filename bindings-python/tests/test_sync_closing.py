@@ -295,14 +295,7 @@ def test_keepalive_measures_the_latency(away: bool) -> None:
 
 
 def test_a_full_queue_that_nobody_empties_does_not_hold_up_a_close() -> None:
-    def scenario(library: Any) -> Any:
-        with both_ends(library, server={"max_queue": 2}) as (client, server):
-            for _ in range(50):
-                client.send("x" * 1000)
-            client.close()
-            return client.close_code
-
-    # websockets waits for close_timeout there
+    # websockets waits for close_timeout there.
     with both_ends(LIBRARIES["itoden"], server={"max_queue": 2}) as (client, server):
         for _ in range(50):
             client.send("x" * 1000)
@@ -316,7 +309,10 @@ def test_a_full_queue_that_nobody_empties_does_not_hold_up_a_close() -> None:
 @threaded
 def test_a_peer_that_sends_more_than_max_queue_is_held_back_and_loses_nothing() -> None:
     connection, server = raw_peer(LIBRARIES["itoden"], max_queue=(4, 1))
-    sent = threading.Thread(target=lambda: [server.send(TEXT, b"%d" % number) for number in range(2000)])
+    sent = threading.Thread(
+        target=server.sock.sendall,
+        args=(b"".join(frame(TEXT, b"%d" % number, masked=False) for number in range(2000)),),
+    )
     sent.start()
     until(lambda: connection._queued > 4)
     assert [connection.recv() for _ in range(2000)] == [str(number) for number in range(2000)]
@@ -330,7 +326,7 @@ def test_a_hundred_connections_at_rest_need_no_thread_of_their_own() -> None:
     library = LIBRARIES["itoden"]
     peers = [raw_peer(library) for _ in range(100)]
     before = threading.active_count()
-    for connection, server in peers:
+    for _, server in peers:
         server.send(PING, b"?")
         assert server.receive() == (PONG, b"?")
     assert threading.active_count() == before
@@ -366,7 +362,7 @@ def test_a_forked_child_has_a_watcher_of_its_own() -> None:
     child = os.fork()
     if child == 0:
         try:
-            own, peer = raw_peer(library)
+            _, peer = raw_peer(library)
             peer.send(PING, b"2")
             os.write(writer, b"y" if peer.receive() == (PONG, b"2") else b"n")
         finally:

@@ -1,4 +1,5 @@
-"""Opening connections in threads, mirrored: every parameter of `connect()` and `serve()`, TLS, proxies, redirects."""
+"""Opening connections in threads, mirrored: every parameter of `connect()` and `serve()`, TLS, proxies,
+redirects."""
 
 from __future__ import annotations
 
@@ -73,8 +74,8 @@ def parameters(function: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name",
     [
-        "connect", "reconnect", "unix_connect", "unix_reconnect", "serve", "unix_serve", "route", "unix_route",
-        "basic_auth", "broadcast", "Server",
+        "connect", "reconnect", "unix_connect", "unix_reconnect", "serve", "unix_serve",
+        "route", "unix_route", "basic_auth", "broadcast", "Server",
     ],
 )  # fmt: skip
 def test_every_parameter_is_there_with_the_same_default(name: str) -> None:
@@ -324,8 +325,9 @@ def test_wrong_arguments_are_refused(arguments: tuple[Any, ...], options: dict[s
 @pytest.mark.parametrize(
     "options",
     [
-        {"ping_interval": "soon"}, {"max_size": -1}, {"open_timeout": -1}, {"close_timeout": "x"}, {"max_queue": 1.5},
-        {"origin": 5}, {"create_connection": 5}, {"user_agent_header": 5}, {"server_hostname": 5},
+        {"ping_interval": "soon"}, {"max_size": -1}, {"open_timeout": -1}, {"close_timeout": "x"},
+        {"max_queue": 1.5}, {"origin": 5}, {"create_connection": 5}, {"user_agent_header": 5},
+        {"server_hostname": 5},
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_named(options: dict[str, Any]) -> None:
@@ -630,7 +632,7 @@ def test_routes_on_a_unix_socket(tmp_path: Path) -> None:
 def test_reconnect_connects_again_after_each_body() -> None:
     def scenario(library: Any) -> Any:
         with serving(library, echo) as uri:
-            seen = []
+            seen: list[Any] = []
             for connection in library.reconnect(uri):
                 connection.send(str(len(seen)))
                 seen.append(connection.recv())

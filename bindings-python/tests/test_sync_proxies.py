@@ -26,7 +26,10 @@ def on_a_loop(manager: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    run = lambda awaitable: asyncio.run_coroutine_threadsafe(awaitable, loop).result(10)  # noqa: E731
+
+    def run(awaitable: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(awaitable, loop).result(10)
+
     try:
         yield run(manager.__aenter__())
         run(manager.__aexit__(None, None, None))

@@ -22,7 +22,8 @@ __all__ = ["Router", "route", "unix_route"]
 
 
 class Router(BaseRouter):
-    """Chooses the handler of a connection by the path of its request; `route()` makes one. See `BaseRouter`."""
+    """Chooses the handler of a connection by the path of its request; `route()` makes one. See
+    `BaseRouter`."""
 
     async def handler(self, connection: ServerConnection) -> None:
         """Runs the handler that was found."""

@@ -72,8 +72,8 @@ class ClientConnection(Connection):
     def _warn(self) -> None:
         self._warns = False
         warnings.warn(
-            "connect() must be used as a context manager: with connect(...) as websocket: ...; alternatively, "
-            "use websocket = connect(..., legacy=True) to connect directly",
+            "connect() must be used as a context manager: with connect(...) as websocket: ...; "
+            "alternatively, use websocket = connect(..., legacy=True) to connect directly",
             DeprecationWarning,
             stacklevel=3,
         )

@@ -25,8 +25,9 @@ _UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
 class Connection(BaseConnection):
     """A WebSocket connection (RFC 6455); `connect()` and `serve()` make them.
 
-    `for message in connection` gives the messages as they come, `str` for text and `bytes` for binary. It ends
-    when the connection is closed as it should be, and raises `ConnectionClosedError` when it ends otherwise.
+    `for message in connection` gives the messages as they come, `str` for text and `bytes` for binary. It
+    ends when the connection is closed as it should be, and raises `ConnectionClosedError` when it ends
+    otherwise.
 
     `with connection` closes it at the end: with the code 1000, or 1011 if the block raised an exception.
 
@@ -140,7 +141,7 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        message: Data | None = self._receive("recv", self._take, timeout)
+        message: Data = self._receive("recv", self._take, timeout)
         if decode is None or isinstance(message, str) is decode:
             return message
         if isinstance(message, str):
@@ -186,7 +187,8 @@ class Connection(BaseConnection):
     def recv_streaming(self, decode: bool | None = None) -> Iterator[Data]: ...
 
     def recv_streaming(self, decode: bool | None = None) -> Iterator[Data]:
-        """The next message, fragment by fragment as they come (§5.4): an iterator that must be read to its end.
+        """The next message, fragment by fragment as they come (§5.4): an iterator that must be read to its
+        end.
 
         Once this was called, at most `max_queue` fragments are kept, whatever the size of the message. One
         that had begun to come before the first call comes as a whole.
@@ -232,8 +234,8 @@ class Connection(BaseConnection):
             yield text
 
     def send(self, message: DataLike | Iterable[DataLike], *, text: bool | None = None) -> None:
-        """Sends a message: `str` as text, bytes-like as binary (§5.6). It waits until the operating system has
-        taken it.
+        """Sends a message: `str` as text, bytes-like as binary (§5.6). It waits until the operating system
+        has taken it.
 
         Of an iterable each item is sent as a fragment (§5.4), as soon as it is there; items must be all `str`
         or all bytes-like. Other messages can't be sent before the last one. If the iterable or one of its
@@ -264,7 +266,8 @@ class Connection(BaseConnection):
             if waiter is not None:
                 self._sent(waiter)
             return
-        self._send_fragments(iter(message), text)
+        fragments: Any = message
+        self._send_fragments(iter(fragments), text)
 
     def _send_fragments(self, fragments: Iterator[DataLike], text: bool | None) -> None:
         try:
@@ -317,7 +320,8 @@ class Connection(BaseConnection):
 
         Args:
             data: at most 125 bytes; a string is encoded as UTF-8. By default four random bytes.
-            ack_on_close: whether the event is set at the end of the connection too, so that nobody waits for a
+            ack_on_close: whether the event is set at the end of the connection too, so that nobody waits for
+            a
                 pong that will never come.
 
         Returns:
@@ -359,8 +363,8 @@ class Connection(BaseConnection):
             self._sent(waiter)
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Closes the connection (§7.1.2): sends a Close frame, and waits for the peer's and for the transport's
-        end.
+        """Closes the connection (§7.1.2): sends a Close frame, and waits for the peer's and for the
+        transport's end.
 
         If the peer does not answer within `close_timeout`, the transport is dropped. What the peer sends
         before its own Close frame can still be received; if nobody receives it and more than `max_queue`

@@ -124,8 +124,8 @@ class Server:
                 return
             self._serving = True
             try:
-                # Bytes come and connections wait alike; a listener without a time limit could wait for one that
-                # has gone again.
+                # Bytes come and connections wait alike; a listener without a time limit could wait for one
+                # that has gone again.
                 self.socket.settimeout(0)
                 listening = _name_of(self.socket)
             except OSError:
@@ -384,7 +384,7 @@ def _listen(
                 raise ValueError(f"{name} is incompatible with sock")
         return sock
     if not unix:
-        return socket.create_server((host, port), **kwargs)  # type: ignore[arg-type]
+        return socket.create_server((host, port), **kwargs)
     if path is None:
         raise ValueError("missing path argument")
     kwargs.setdefault("family", socket.AF_UNIX)
@@ -467,8 +467,8 @@ def broadcast(
     """Sends a message to several connections, without waiting for any.
 
     What a slow connection does not take at once stays in memory until it does. Connections that are not open
-    are passed over. One that sends a message in fragments, and one that can't take the message, is passed over
-    too, with a log record at the level WARNING.
+    are passed over. One that sends a message in fragments, and one that can't take the message, is passed
+    over too, with a log record at the level WARNING.
 
     Args:
         connections: the connections, of servers and clients.

@@ -32,7 +32,8 @@ class Stream:
         self._poll: select.poll | None = None
 
     def wait(self, timeout: float | None) -> bool:
-        """Waits until something can be read, for so many seconds: whether it can. Only one thread at a time."""
+        """Waits until something can be read, for so many seconds: whether it can. Only one thread at a
+        time."""
         if self._poll is None:
             if sys.platform == "win32":
                 return wait_for(self.raw, True, False, timeout)[0]

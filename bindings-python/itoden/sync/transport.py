@@ -1,8 +1,8 @@
 """What the native half of a connection takes for its transport and its event loop, over a socket and threads.
 
-There is no thread per connection. Whoever waits for something, in `recv()`, `send()`, `close()` or for a pong,
-drives the connection meanwhile: reads, decodes, answers pings, keeps the time. Others who wait are woken after
-each such turn. While nobody waits, the watcher's one thread for all connections does it.
+There is no thread per connection. Whoever waits for something, in `recv()`, `send()`, `close()` or for a
+pong, drives the connection meanwhile: reads, decodes, answers pings, keeps the time. Others who wait are
+woken after each such turn. While nobody waits, the watcher's one thread for all connections does it.
 
 The law of the locks: `lock` guards the native half and the socket and is never held while waiting; `_changed`
 guards who drives; the watcher's own lock comes last.
@@ -208,8 +208,8 @@ class Transport:
                 return done()
 
     def take(self, take: Callable[[], Any], timeout: float | None) -> Any:
-        """Waits until `take()` gives something else than `None`, and returns it; `None` if it did not within so
-        many seconds. As `wait()`, in fewer steps."""
+        """Waits until `take()` gives something else than `None`, and returns it; `None` if it did not within
+        so many seconds. As `wait()`, in fewer steps."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             seen = self._happened
@@ -233,7 +233,8 @@ class Transport:
         with self._guard:
             if self._happened != seen or self.ended:
                 return
-            # Who waits for the socket does not notice that reading goes on, so nobody drives while it is paused.
+            # Who waits for the socket does not notice that reading goes on, so nobody drives while it is
+            # paused.
             drive = not self._driven and not self._reading_paused
             if drive:
                 self._driven = True
@@ -316,8 +317,8 @@ class Transport:
             self._offer()
 
     def cool(self, turns: int) -> tuple[bool, bool] | None:
-        """For the watcher: `None` if the connection was used since there were that many turns; else whether to
-        look for bytes that come and for room to write, both not if somebody drives."""
+        """For the watcher: `None` if the connection was used since there were that many turns; else whether
+        to look for bytes that come and for room to write, both not if somebody drives."""
         with self._changed:
             if self.ended or (self._driven and not self._unsent):
                 self.hot = False
@@ -363,7 +364,8 @@ class Transport:
         with self.lock:
             if writable or (readable and stream.writing_wants_to_read):
                 self._flush()
-            # Without being asked for, readable means ended: what came before is read, however much waits already.
+            # Without being asked for, readable means ended: what came before is read, however much waits
+            # already.
             if readable or (writable and stream.reading_wants_to_write):
                 self._read()
         self._tick()

@@ -1,8 +1,8 @@
 """One thread for all connections of a process that no thread of the application looks after at the moment.
 
-A connection is *hot* while it is used: it costs the watcher a look every now and then, and the thread that uses
-it nothing. Was it not used between two looks, it is *armed*: the watcher waits for its bytes and its time. When
-somebody uses it again, it is hot again.
+A connection is *hot* while it is used: it costs the watcher a look every now and then, and the thread that
+uses it nothing. Was it not used between two looks, it is *armed*: the watcher waits for its bytes and its
+time. When somebody uses it again, it is hot again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["watcher"]
 
 _LOOK = 0.05
-"""Seconds between two looks at hot connections: how late a ping is answered that comes just after the application
-took a message and went away."""
+"""Seconds between two looks at hot connections: how late a ping is answered that comes just after the
+application took a message and went away."""
 
 
 class Watcher:
