@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 from . import _native, options
 from .exceptions import ConnectionClosed, InvalidHandshake, InvalidState, ProtocolError
 from .frames import Close, CloseCode, Frame, Opcode
+from .http11 import Request, Response
 from .state import CLOSED, CLOSING, CONNECTING, OPEN, State
 from .typing import BytesLike, LoggerLike
 
 if TYPE_CHECKING:
     from .base import BaseConnection
-    from .http11 import Request, Response
 
-    Event = Request | Response | Frame
+Event = Request | Response | Frame
+"""What `events_received()` gives."""
 
 __all__ = [
     "CLIENT",
