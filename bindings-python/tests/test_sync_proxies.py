@@ -52,7 +52,6 @@ def on_a_loop(manager: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
             # The proxy leaves the transports of cancelled tasks to the collector.
             warnings.simplefilter("ignore", ResourceWarning)
             loop.close()
-            del loop, run, rest
             gc.collect()
 
 

@@ -429,7 +429,11 @@ impl AsyncConnection {
     /// Sends a ping whose pong nobody waits for.
     fn _send_ping(slf: &Bound<'_, Self>, data: Bound<'_, PyAny>) -> PyResult<bool> {
         let payload = Payload::extract("data", &data)?;
-        Self::command(slf, |core| core.ping(payload.as_bytes()), || Traced::new(false, "PING", payload.as_bytes(), true))
+        Self::command(
+            slf,
+            |core| core.ping(payload.as_bytes()),
+            || Traced::new(false, "PING", payload.as_bytes(), true),
+        )
     }
 
     /// Fails the connection (RFC 6455 §7.1.7).

@@ -22,8 +22,12 @@ impl Tap {
     pub(super) fn keep(&mut self, py: Python<'_>, event: &Event<'_>) {
         match event {
             Event::Message(message) => self.keep_data(py, message.kind(), message.as_bytes(), true),
-            Event::MessagePart(MessagePart { payload, ends_fragment: false, .. }) => self.pieces.extend_from_slice(payload),
-            Event::MessagePart(part) if self.pieces.is_empty() => self.keep_data(py, part.kind, &part.payload, part.last),
+            Event::MessagePart(MessagePart { payload, ends_fragment: false, .. }) => {
+                self.pieces.extend_from_slice(payload)
+            }
+            Event::MessagePart(part) if self.pieces.is_empty() => {
+                self.keep_data(py, part.kind, &part.payload, part.last)
+            }
             Event::MessagePart(part) => {
                 let mut frame = std::mem::take(&mut self.pieces);
                 frame.extend_from_slice(&part.payload);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use itoden_core::deflate::DeflateConfig;
-use itoden_core::handshake::{
-    ClientHandshake, ClientRequest, HeadLimits, Headers, ResponseHead, Upgrade,
-};
+use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ResponseHead, Upgrade};
 use itoden_core::{Config, Connection, HandshakeError, MaskKeys, Role};
 
 /// A connection that agreed on `extensions`, as a server answers them, and compresses every message. The handshake that
