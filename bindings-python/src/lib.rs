@@ -28,6 +28,8 @@ mod _native {
     #[pymodule_export]
     use crate::errors::error_table;
     #[pymodule_export]
+    use crate::read_buffer::give_buffer_back;
+    #[pymodule_export]
     use crate::sans_io::connection::Connection;
     #[pymodule_export]
     use crate::sans_io::handshake::{ClientHandshake, ServerHandshake, parse_uri, read_response};

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import itoden
+from itoden._native import give_buffer_back
 from sync_parity import LIBRARIES, both_ends, echo, limited, raised, same, serving, threaded
 
 MESSAGES = ["", "Hello", "grüße 🎉", b"", b"\x00\xff", "x" * 200_000, b"y" * 200_000]
@@ -322,3 +323,22 @@ def test_both_ends_send_much_without_reading_meanwhile() -> None:
         for thread in [*taking, *sending]:
             thread.join()
         assert received == [8_000_000, 8_000_000]
+
+
+@threaded
+def test_threads_that_take_turns_share_a_read_buffer() -> None:
+    seen: dict[int, object] = {}  # kept, so that no number comes twice
+
+    def read(end: itoden.sync.connection.Connection) -> None:
+        end.recv()
+        buffer = end.get_buffer(-1).obj
+        seen[id(buffer)] = buffer
+        give_buffer_back()
+
+    with both_ends(LIBRARIES["itoden"]) as (client, server):
+        for number in range(10):
+            client.send(str(number))
+            thread = threading.Thread(target=read, args=(server,))
+            thread.start()
+            thread.join()
+    assert len(seen) <= 3  # those of the threads that this test begins with, and no more

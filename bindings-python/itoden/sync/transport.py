@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._native import give_buffer_back
 from .streams import Stream, wait_for
 from .watcher import watcher
 
@@ -381,6 +382,8 @@ class Transport:
             return
         if count:
             connection.buffer_updated(count)
+            # The next may be read by another thread, and each with a buffer of its own would be much memory.
+            give_buffer_back()
         elif count == 0:
             connection.eof_received()
             self.close()
