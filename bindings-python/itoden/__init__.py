@@ -10,6 +10,7 @@ from .asyncio.client import ClientConnection, connect, unix_connect
 from .asyncio.connection import Connection
 from .asyncio.router import Router, route, unix_route
 from .asyncio.server import Server, ServerConnection, basic_auth, broadcast, serve, unix_serve
+from .client import ClientProtocol
 from .datastructures import Headers, HeadersLike, MultipleValuesError
 from .exceptions import (
     ConcurrencyError,
@@ -48,13 +49,15 @@ from .exceptions import (
     TooManyHeaders,
     WebSocketException,
 )
-from .frames import Close, CloseCode
+from .frames import Close, CloseCode, Frame, Opcode
 from .http11 import Request, Response
-from .protocol import State
+from .protocol import Protocol, Side, State
+from .server import ServerProtocol
 from .typing import Data, DataLike, LoggerLike, Origin, StatusLike, Subprotocol
 
 __all__ = [
     "ClientConnection",
+    "ClientProtocol",
     "Close",
     "CloseCode",
     "ConcurrencyError",
@@ -65,6 +68,7 @@ __all__ = [
     "Data",
     "DataLike",
     "DuplicateParameter",
+    "Frame",
     "HeaderLineTooLong",
     "Headers",
     "HeadersLike",
@@ -89,8 +93,10 @@ __all__ = [
     "LoggerLike",
     "MultipleValuesError",
     "NegotiationError",
+    "Opcode",
     "Origin",
     "PayloadTooBig",
+    "Protocol",
     "ProtocolError",
     "ProxyError",
     "Request",
@@ -101,6 +107,8 @@ __all__ = [
     "SendError",
     "Server",
     "ServerConnection",
+    "ServerProtocol",
+    "Side",
     "State",
     "StatusLike",
     "StatusLineTooLong",

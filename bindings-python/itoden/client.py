@@ -1,21 +1,37 @@
-"""What clients on asyncio and in threads have in common: retries, redirects, and the head of the request."""
+"""Clients: one without I/O, and what those on asyncio and in threads have in common: retries, redirects, the
+request."""
 
 from __future__ import annotations
 
+import base64
 import random
+import ssl as ssl_module
 import urllib.parse
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from . import _native, limits, options
 from .datastructures import Headers, HeadersLike
 from .exceptions import InvalidMessage, InvalidStatus, SecurityError
+from .http11 import Request, Response
+from .protocol import CLIENT, Protocol
+from .state import CONNECTING, State
+from .typing import LoggerLike
 from .uri import WebSocketURI, parse_uri
 
-__all__ = ["RequestPlan", "backoff", "process_exception"]
+__all__ = ["ClientProtocol", "RequestPlan", "backoff", "check_ssl", "decide", "process_exception"]
 
 _REDIRECTS = (300, 301, 302, 303, 307, 308)
 _RETRIED = (500, 502, 503, 504)
+_OF_THE_HANDSHAKE = (
+    "host",
+    "upgrade",
+    "connection",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+    "sec-websocket-protocol",
+)
 _CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
 
 
@@ -163,3 +179,103 @@ def _websocket_scheme(uri: str) -> str:
     """`http` and `https` in a redirect mean `ws` and `wss`, as in the WHATWG's WebSockets standard."""
     scheme, colon, rest = uri.partition(":")
     return {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + colon + rest
+
+
+def check_ssl(uri: WebSocketURI, ssl: object, *, given: bool) -> None:
+    """Whether `ssl`, if it was `given`, fits the scheme of the URI. Raises `TypeError` or `ValueError`."""
+    if ssl is not None and not isinstance(ssl, (ssl_module.SSLContext, bool)):
+        raise TypeError(f"ssl must be an SSLContext, True or None, not {type(ssl).__name__}")
+    if ssl is False:
+        raise ValueError("ssl is False; it must be an SSLContext, True or None")
+    if uri.secure and given and ssl is None:
+        raise ValueError("ssl is None, but the URI begins with wss://; TLS can't be left out there")
+    if not uri.secure and ssl is not None:
+        raise ValueError("ssl is given, but the URI begins with ws://; TLS needs wss://")
+
+
+def decide(process: Callable[[Exception], Exception | None], error: Exception) -> None:
+    """Raises what `process_exception` makes of an exception, unless that is to try again."""
+    try:
+        decided = process(error)
+    except Exception as raised:
+        decided = raised
+    if decided is error:
+        raise error
+    if decided is not None:
+        raise decided from error
+
+
+class ClientProtocol(Protocol):
+    """A client's end of a connection without I/O.
+
+    Ask with `send_request(connect())`. The first event is a `Response`; `handshake_exc` then says whether the
+    connection is open.
+
+    Args:
+        uri: the URI; see `itoden.uri.parse_uri()`.
+        origin: the value of Origin.
+        extensions: at most one `ClientPerMessageDeflateFactory`. By default nothing is compressed.
+        subprotocols: the subprotocols that are wanted, in order of preference.
+        state: `CONNECTING`; `OPEN` does without an opening handshake.
+        max_size: the largest message that is received, in bytes; see `Protocol`.
+        logger: a logger; by default `logging.getLogger("itoden.client")`.
+    """
+
+    def __init__(
+        self,
+        uri: WebSocketURI,
+        *,
+        origin: str | None = None,
+        extensions: Sequence[Any] | None = None,
+        subprotocols: Sequence[str] | None = None,
+        state: State = CONNECTING,
+        max_size: options.Size = options.MAX_SIZE,
+        logger: LoggerLike | None = None,
+    ) -> None:
+        super().__init__(CLIENT, state=state, max_size=max_size, logger=logger, extensions=extensions)
+        self.uri = uri
+        self.origin = options.check_str("origin", origin)
+        self._offered = options.check_subprotocols(subprotocols)
+        self._answered = state is not CONNECTING
+
+    def _handshake(self, headers: Headers, host: str, nonce: bytes | None) -> _native.ClientHandshake:
+        return _native.ClientHandshake(
+            host,
+            self.uri.resource_name,
+            subprotocols=self._offered,
+            headers=list(headers.raw_items()),
+            settings=self._settings,
+            nonce=nonce,
+        )
+
+    def connect(self) -> Request:
+        """The request that asks for a connection. Header fields may be added before `send_request()`."""
+        headers = Headers()
+        if self.origin is not None:
+            headers["Origin"] = self.origin
+        if self.uri.authorization is not None:
+            headers["Authorization"] = self.uri.authorization
+        handshake = self._handshake(headers, self.uri.host_header, None)
+        return Request(handshake.target, Headers(handshake.headers))
+
+    def send_request(self, request: Request) -> None:
+        """Sends a request that `connect()` made. Raises `InvalidHandshake` for what can't be sent."""
+        fields = [field for field in request.headers.raw_items() if field[0].lower() not in _OF_THE_HANDSHAKE]
+        nonce = base64.b64decode(request.headers["Sec-WebSocket-Key"])
+        handshake = self._handshake(Headers(fields), request.headers["Host"], nonce)
+        self._wire._log_request(Request(handshake.target, Headers(handshake.headers)))
+        self._wire._start(handshake)
+
+    def _take_handshake(self) -> None:
+        if self._answered or self._wire._wait_opening() is not None:
+            return
+        self._answered = True
+        answer = self._wire._response()
+        failed = self._fail_handshake()
+        if answer is not None:
+            (status, reason, fields), body = answer
+            response = self._wire.response = Response(status, reason, Headers(fields), body)
+            self._wire._log_response()
+            self._events.append(response)
+            if failed and isinstance(self.handshake_exc, InvalidStatus):
+                self.handshake_exc.response = response

@@ -4,8 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import Self
 
-__all__ = ["Close", "CloseCode"]
+from . import _native
+from .typing import BytesLike
+
+__all__ = ["Close", "CloseCode", "Frame", "Opcode"]
+
+
+class Opcode(enum.IntEnum):
+    """What a frame carries (RFC 6455 §5.2)."""
+
+    CONT = 0x00
+    """The next fragment of a message."""
+    TEXT = 0x01
+    """A text message, or its first fragment."""
+    BINARY = 0x02
+    """A binary message, or its first fragment."""
+    CLOSE = 0x08
+    """The closing handshake."""
+    PING = 0x09
+    """To be answered with a pong."""
+    PONG = 0x0A
+    """The answer to a ping, or a sign of life."""
+
+
+CONT, TEXT, BINARY, CLOSE, PING, PONG = Opcode
+DATA_OPCODES = CONT, TEXT, BINARY
+CTRL_OPCODES = CLOSE, PING, PONG
 
 
 class CloseCode(enum.IntEnum):
@@ -65,6 +91,19 @@ class Close:
     code: int
     reason: str
 
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Reads the payload of a Close frame. Raises `ProtocolError`."""
+        return cls(*_native.parse_close(bytes(data)))
+
+    def serialize(self) -> bytes:
+        """The payload of a Close frame. Raises `SendError` if none can say this."""
+        return _native.close_payload(self.code, self.reason)
+
+    def check(self) -> None:
+        """Raises `SendError` if no Close frame can say this."""
+        self.serialize()
+
     def __str__(self) -> str:
         """The code, what it means and the reason: `1000 (OK) bye`."""
         try:
@@ -77,3 +116,29 @@ class Close:
             else:
                 meaning = "unknown"
         return f"{self.code} ({meaning}) {self.reason}".rstrip()
+
+
+@dataclasses.dataclass
+class Frame:
+    """A frame, as it came: unmasked, and not compressed any more.
+
+    Attributes:
+        opcode: what it carries.
+        data: the payload.
+        fin: whether the message ends with it.
+        rsv1, rsv2, rsv3: the reserved bits; `False` once extensions are through with a frame.
+    """
+
+    opcode: Opcode
+    data: BytesLike
+    fin: bool = True
+    rsv1: bool = False
+    rsv2: bool = False
+    rsv3: bool = False
+
+    def __str__(self) -> str:
+        """The frame in one line, as in log records."""
+        from .frame_log import describe_frame
+
+        data = bytes(self.data)
+        return describe_frame(self.opcode.name, data[:256], len(data), self.fin)

@@ -26,6 +26,7 @@ class Openable(Protocol):
 
     logger: LoggerLike
     response: Response | None
+    handshake_exc: Exception | None
 
     def _check_request(self) -> None: ...
     def _offered_subprotocols(self) -> list[str]: ...
@@ -76,23 +77,26 @@ class Rules:
             self._check_origin(request)
             subprotocol = self._choose(connection)
             return self._proposal(connection, subprotocol), subprotocol
-        except InvalidOrigin as error:
-            connection.logger.debug("! invalid origin", exc_info=True)
-            response = refusal(http.HTTPStatus.FORBIDDEN, f"{_FAILED}: {error}.\n")
-        except NegotiationError as error:
-            connection.logger.debug("! invalid handshake", exc_info=True)
-            response = refusal(http.HTTPStatus.BAD_REQUEST, f"{_FAILED}: {error}.\n")
         except Exception as error:
-            answer = getattr(error, "answer", None)
-            if answer is None:
-                connection.logger.error("opening handshake failed", exc_info=True)
-                response = self.failure()
-            else:
-                connection.logger.debug("! invalid handshake", exc_info=True)
-                (status, reason, fields), body = answer
-                response = Response(status, reason, Headers(fields), body)
-                response.headers.setdefault("Date", formatdate(usegmt=True))
-        return response, None
+            connection.handshake_exc = error
+            return self._refusal(connection, error), None
+
+    def _refusal(self, connection: Openable, error: Exception) -> Response:
+        if isinstance(error, InvalidOrigin):
+            connection.logger.debug("! invalid origin", exc_info=True)
+            return refusal(http.HTTPStatus.FORBIDDEN, f"{_FAILED}: {error}.\n")
+        if isinstance(error, NegotiationError):
+            connection.logger.debug("! invalid handshake", exc_info=True)
+            return refusal(http.HTTPStatus.BAD_REQUEST, f"{_FAILED}: {error}.\n")
+        answer = getattr(error, "answer", None)
+        if answer is None:
+            connection.logger.error("opening handshake failed", exc_info=True)
+            return self.failure()
+        connection.logger.debug("! invalid handshake", exc_info=True)
+        (status, reason, fields), body = answer
+        response = Response(status, reason, Headers(fields), body)
+        response.headers.setdefault("Date", formatdate(usegmt=True))
+        return response
 
     def failure(self) -> Response:
         """The response when the server's own code failed."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import urllib.parse
 import urllib.request
+from typing import Any
 
 from .exceptions import InvalidProxy
 from .headers import build_authorization_basic, build_host
 from .uri import WebSocketURI
 
-__all__ = ["Proxy", "connect_request", "get_proxy", "parse_proxy"]
+__all__ = ["Proxy", "connect_request", "get_proxy", "parse_proxy", "socks_version"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
@@ -106,6 +107,22 @@ def get_proxy(uri: WebSocketURI) -> str | None:
                 proxy = "socks5h" + proxy.removeprefix("http")
             return proxy
     return None
+
+
+def socks_version(proxy: Proxy, package: str) -> tuple[Any, bool]:
+    """The version of a SOCKS proxy as python-socks names it, and whether the proxy looks names up.
+
+    Raises:
+        ImportError: the package is not there.
+    """
+    try:
+        from python_socks import ProxyType
+    except ImportError as error:
+        raise ImportError(
+            f"connecting through {proxy.address} requires python-socks: pip install {package}"
+        ) from error
+    version = ProxyType.SOCKS4 if proxy.scheme.startswith("socks4") else ProxyType.SOCKS5
+    return version, proxy.scheme in ("socks4a", "socks5h")
 
 
 def connect_request(proxy: Proxy, uri: WebSocketURI, user_agent_header: str | None) -> bytes:

@@ -1,7 +1,7 @@
 //! Between Python's objects and the core's.
 
 use itoden_core::handshake::Headers;
-use itoden_core::{Message, SendError};
+use itoden_core::{CloseCode, CloseFrame, Message, SendError};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -103,4 +103,21 @@ pub(crate) fn response_bytes<'py>(
     let mut bytes: Vec<u8> = head.chars().map(|c| u32::from(c) as u8).collect();
     bytes.extend_from_slice(body);
     Ok(PyBytes::new(py, &bytes))
+}
+
+/// The payload of a Close frame (RFC 6455 §5.5.1). Raises `SendError` if none can say this.
+#[pyfunction]
+pub(crate) fn close_payload<'py>(py: Python<'py>, code: u16, reason: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let mut connection = itoden_core::Connection::server(std::sync::Arc::default());
+    let refused = |error| errors::send_error(py, &error);
+    connection.close(itoden_core::Timestamp::from_micros(0), Some(CloseCode::new(code)), reason).map_err(refused)?;
+    let close = CloseFrame { code: CloseCode::new(code), reason: reason.into() };
+    Ok(PyBytes::new(py, &close.payload()))
+}
+
+/// The code and the reason in the payload of a Close frame; 1005 if it is empty. Raises `ProtocolError`.
+#[pyfunction]
+pub(crate) fn parse_close(py: Python<'_>, payload: &[u8]) -> PyResult<(u16, String)> {
+    let close = CloseFrame::parse(payload).map_err(|error| errors::protocol_error(py, &error))?;
+    Ok((close.code.get(), close.reason.into_owned()))
 }

@@ -24,9 +24,11 @@ mod _native {
     #[pymodule_export]
     use crate::asyncio::AsyncConnection;
     #[pymodule_export]
-    use crate::convert::response_bytes;
+    use crate::convert::{close_payload, parse_close, response_bytes};
     #[pymodule_export]
     use crate::errors::error_table;
+    #[pymodule_export]
+    use crate::read_buffer::give_buffer_back;
     #[pymodule_export]
     use crate::sans_io::connection::Connection;
     #[pymodule_export]

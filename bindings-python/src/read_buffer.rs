@@ -4,13 +4,17 @@
 //! do the selector and proactor transports, asyncio's TLS over either, and uvloop. One buffer therefore serves all
 //! connections of a thread, and one at rest owns none. A transport that held on to the buffer would mix the bytes of two
 //! connections; that is noticed here and refused.
+//!
+//! Where connections have threads of their own, a buffer for each would be much: those give theirs back after each read.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_int;
+use std::sync::Mutex;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::PyMemoryView;
 
 /// As much as asyncio reads at once by itself. A message that lies whole in it is not copied before Python has it.
@@ -48,6 +52,12 @@ struct Shared {
     borrower: usize,
 }
 
+/// Buffers that were given back, for the next thread that reads: no more than read at the same time.
+static SPARE: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
+
+/// More than this are not kept.
+const KEPT: usize = 16;
+
 thread_local! {
     static SHARED: RefCell<Option<Shared>> = const { RefCell::new(None) };
 }
@@ -59,6 +69,12 @@ pub(crate) fn lend(py: Python<'_>, borrower: usize) -> PyResult<Py<PyMemoryView>
             shared.borrower = borrower;
             return Ok(shared.view.clone_ref(py));
         }
+        if let Some(mut spare) = SPARE.lock_py_attached(py).expect("no panic under this lock").pop() {
+            spare.borrower = borrower;
+            let lent = spare.view.clone_ref(py);
+            *shared = Some(spare);
+            return Ok(lent);
+        }
         let bytes = (0..SIZE).map(|_| UnsafeCell::new(0)).collect();
         let buffer = Py::new(py, ReadBuffer { bytes })?;
         let view = PyMemoryView::from(buffer.bind(py))?.unbind();
@@ -66,6 +82,20 @@ pub(crate) fn lend(py: Python<'_>, borrower: usize) -> PyResult<Py<PyMemoryView>
         *shared = Some(Shared { buffer, view, borrower });
         Ok(lent)
     })
+}
+
+/// Gives the buffer of this thread to the next one that reads.
+#[pyfunction]
+pub(crate) fn give_buffer_back(py: Python<'_>) {
+    let Some(mut shared) = SHARED.take() else { return };
+    shared.borrower = 0;
+    let mut spare = SPARE.lock_py_attached(py).expect("no panic under this lock");
+    if spare.len() < KEPT {
+        spare.push(shared);
+    } else {
+        drop(spare);
+        drop(shared);
+    }
 }
 
 /// Gives `receive` the first `count` bytes, which the transport of `borrower` has just read.

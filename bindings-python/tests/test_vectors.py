@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+import itoden
 from itoden import WebSocketException
 from itoden._native import ClientHandshake, Connection, ServerHandshake
+from itoden.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    ServerPerMessageDeflateFactory,
+)
+from itoden.uri import parse_uri
 
 VECTORS = Path(__file__).parents[2] / "core" / "vectors"
 OPEN_FILES = ["frames", "messages", "close", "send"]
@@ -31,21 +37,14 @@ ADVERSARIES = {
     for kind in ("connections", "handshakes")
 }
 
-# What these cases are run on has negotiated no compression: deflate.json is left out here, and the cases
-# of others that need it are too. The test below fails as soon as that changes.
-OPEN_CASES = [case for name in OPEN_FILES for case in named(name, read(name))] + named(
-    "adversaries", [case for case in ADVERSARIES["connections"] if "extensions" not in case]
-)
+DEFLATE = read("deflate")
+OPEN_CASES = [
+    *(case for name in OPEN_FILES for case in named(name, read(name))),
+    *named("deflate", [case for case in DEFLATE if "chunks" in case]),
+    *named("adversaries", ADVERSARIES["connections"]),
+]
+NEGOTIATIONS = named("deflate", [case for case in DEFLATE if "chunks" not in case])
 HANDSHAKES = named("handshake", read("handshake")) + named("adversaries", ADVERSARIES["handshakes"])
-
-
-def test_compression_is_not_negotiated_so_the_vectors_that_need_it_are_left_to_the_core() -> None:
-    client = ClientHandshake("example.com", "/", subprotocols=[], headers=[])
-    assert b"Sec-WebSocket-Extensions" not in client.request, "a client offers it: run those vectors"
-    server = ServerHandshake()
-    request = client.request[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    assert server.receive_data(request) is not None
-    assert b"permessage-deflate" not in server.accept(), "a server takes it: run those vectors"
 
 
 def expand(written: Any, decode: Callable[[str], bytes]) -> bytes:
@@ -135,7 +134,8 @@ def close_code_of_only_frame(sent: bytes, role: str) -> int:
 @pytest.mark.parametrize("case", OPEN_CASES)
 def test_an_open_connection_does_what_the_vectors_say(case: dict[str, Any], how: str) -> None:
     key = bytes.fromhex("37fa213d") if case["role"] == "client" else None
-    connection = Connection(case["role"], masking_key=key, **case.get("limits", {}))
+    options = {**case.get("limits", {}), "extensions": case.get("extensions")}
+    connection = Connection(case["role"], masking_key=key, **options)
     for wanted in case.get("send", []):
         if "error" in wanted:
             with pytest.raises(WebSocketException) as raised:
@@ -189,3 +189,57 @@ def test_the_opening_handshake_does_what_the_vectors_say(case: dict[str, Any], h
     else:
         answer = outcome()
         assert answer == {name: case[name] for name in answer}
+
+
+def deflate_factory(case: dict[str, Any]) -> Any:
+    config = case.get("config", {})
+    if case["side"] == "client":
+        return ClientPerMessageDeflateFactory(**config)
+    return ServerPerMessageDeflateFactory(
+        **config, require_client_max_window_bits="client_max_window_bits" in config
+    )
+
+
+@pytest.mark.parametrize("case", NEGOTIATIONS)
+def test_compression_is_negotiated_as_the_vectors_say(case: dict[str, Any]) -> None:
+    server = itoden.ServerProtocol(extensions=[deflate_factory(case)] if case["side"] == "server" else None)
+    client = itoden.ClientProtocol(
+        parse_uri("ws://example.com/"),
+        extensions=[deflate_factory(case)] if case["side"] == "client" else None,
+    )
+    request = client.connect()
+    if case["side"] == "client":
+        assert request.headers["Sec-WebSocket-Extensions"] == case["offer"]
+    client.send_request(request)
+    (asked,) = client.data_to_send()
+    if case["side"] == "server":
+        asked = (
+            asked[:-2]
+            + b"".join(b"Sec-WebSocket-Extensions: %b\r\n" % offer.encode() for offer in case["offer"])
+            + b"\r\n"
+        )
+    server.receive_data(asked)
+    if server.handshake_exc is not None:
+        failed: Any = server.handshake_exc
+        assert failed.error_name == case["error"]
+        return
+    (event,) = server.events_received()
+    response = server.accept(event)  # type: ignore[arg-type]
+    if case["side"] == "server":
+        failed = server.handshake_exc
+        if "error" in case:
+            assert failed is not None
+            assert failed.error_name == case["error"]
+        else:
+            assert response.headers.get("Sec-WebSocket-Extensions") == case["answer"]
+        return
+    for answer in case["answer"]:
+        response.headers["Sec-WebSocket-Extensions"] = answer
+    head = "".join(f"{name}: {value}\r\n" for name, value in response.headers.raw_items())
+    client.receive_data(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n".encode())
+    failed = client.handshake_exc
+    assert (failed and failed.error_name) == case.get("error")
+    if failed is None:
+        client.send_text(b"x" * 5000)
+        (sent,) = client.data_to_send()
+        assert (len(sent) < 5000) == (case["agreed"] is not None)

@@ -385,3 +385,36 @@ fn getters_tell_what_is() {
 fn a_connection_at_rest_is_at_most_256_bytes() {
     assert!(size_of::<Connection>() <= 256, "{} bytes", size_of::<Connection>());
 }
+
+#[test]
+fn an_application_that_fails_the_connection_sends_its_code_once_ends_the_transport_and_reads_no_more() {
+    let policy = CloseCode::new(1008);
+    for (role, frames) in [("server", "880803f0"), ("client", "888837fa213d")] {
+        let mut connection = common::connection(role, Config::default());
+        connection.fail(Timestamp::ZERO, policy, "policy").unwrap();
+        connection.fail(Timestamp::ZERO, policy, "again").unwrap();
+        let Some(Transmit::Write(segments)) = connection.poll_transmit() else { panic!("a Close frame") };
+        let (sent, count) = (segments.iter().flatten().copied().collect::<Vec<_>>(), segments.len());
+        assert!(common::hex(&sent).starts_with(frames), "{}", common::hex(&sent));
+        connection.transmitted(count);
+        assert!(matches!(connection.poll_transmit(), Some(Transmit::Shutdown)));
+        let mut late = common::unhex(if role == "server" { "818037fa213d" } else { "8100" });
+        let mut input = connection.handle_bytes(Timestamp::ZERO, &mut late);
+        let mut told = Vec::new();
+        tell(&mut connection, &mut input, &mut told);
+        assert!(told.is_empty(), "{told:?}");
+        assert_eq!(connection.send(Message::text("late")), Err(SendError::NotOpen));
+        connection.handle_eof(Timestamp::ZERO);
+        tell(&mut connection, &mut Input::empty(), &mut told);
+        assert_eq!(told, ["closed 1006  clean=false"]);
+        assert!(connection.fail(Timestamp::ZERO, policy, "").is_ok());
+    }
+}
+
+#[test]
+fn a_code_that_is_not_for_the_wire_fails_no_connection() {
+    let mut connection = common::connection("server", Config::default());
+    let refused = connection.fail(Timestamp::ZERO, CloseCode::ABNORMAL, "");
+    assert_eq!(refused, Err(SendError::InvalidSendCode { close_code: 1006 }));
+    assert_eq!(connection.ready_state(), ReadyState::Open);
+}

@@ -149,3 +149,14 @@ fn an_ending_is_held_no_longer_than_was_said() {
         );
     }
 }
+
+#[test]
+fn an_application_that_fails_the_connection_while_an_ending_is_held_does_so_at_once() {
+    for ending in [CLOSE, RESERVED] {
+        let mut server = holding(Config::default());
+        feed(&mut server, ending);
+        server.fail(Timestamp::ZERO, CloseCode::new(1008), "").unwrap();
+        server.release_ending();
+        assert_eq!(hex(&transmit(&mut server)), "880203f0", "one Close frame");
+    }
+}

@@ -1,22 +1,17 @@
-"""HTTP Basic Auth (RFC 7617) for servers."""
+"""HTTP Basic Auth (RFC 7617) for servers on asyncio."""
 
 from __future__ import annotations
 
-import hmac
-import http
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING
 
-from ..exceptions import InvalidHeader
-from ..headers import build_www_authenticate_basic, parse_authorization_basic
+from ..auth import CheckCredentials, credentials_check, credentials_of, unauthorized
 from ..http11 import Request, Response
 
 if TYPE_CHECKING:
     from .server import ServerConnection
 
-__all__ = ["basic_auth", "credentials_check"]
-
-CheckCredentials = Callable[[str, str], Awaitable[bool] | bool]
+__all__ = ["basic_auth"]
 
 
 def basic_auth(
@@ -46,63 +41,15 @@ def basic_auth(
     check = credentials_check(realm, credentials, check_credentials)
 
     async def process_request(connection: ServerConnection, request: Request) -> Response | None:
-        try:
-            username, password = parse_authorization_basic(request.headers.get_all("Authorization")[0])
-        except (IndexError, InvalidHeader) as error:
-            wrong = "Missing credentials\n" if isinstance(error, IndexError) else "Unsupported credentials\n"
-            return _refusal(connection, wrong)
-        valid = check(username, password)
+        given = credentials_of(request, realm)
+        if isinstance(given, Response):
+            return given
+        valid = check(*given)
         if isinstance(valid, Awaitable):
             valid = await valid
         if not valid:
-            return _refusal(connection, "Invalid credentials\n")
-        connection.username = username
+            return unauthorized("Invalid credentials\n", realm)
+        connection.username = given[0]
         return None
 
-    def _refusal(connection: ServerConnection, text: str) -> Response:
-        response = connection.respond(http.HTTPStatus.UNAUTHORIZED, text)
-        response.headers["WWW-Authenticate"] = build_www_authenticate_basic(realm)
-        return response
-
     return process_request
-
-
-def credentials_check(
-    realm: str,
-    credentials: tuple[str, str] | Iterable[tuple[str, str]] | None,
-    check_credentials: CheckCredentials | None,
-) -> CheckCredentials:
-    """The function that checks user and password, for the arguments of `basic_auth()`."""
-    if not isinstance(realm, str):
-        raise TypeError(f"realm must be str, not {type(realm).__name__}")
-    if (credentials is None) == (check_credentials is None):
-        raise ValueError("give either credentials or check_credentials")
-    if check_credentials is not None:
-        if not callable(check_credentials):
-            raise TypeError(f"check_credentials must be a function, not {type(check_credentials).__name__}")
-        return check_credentials
-    pairs: list[Any]
-    if _is_pair(credentials):
-        pairs = [credentials]
-    elif isinstance(credentials, Iterable):
-        pairs = [*credentials]
-    else:
-        raise TypeError(
-            f"credentials must be a pair or several pairs of str, not {type(credentials).__name__}"
-        )
-    if not all(map(_is_pair, pairs)):
-        raise TypeError("credentials must be a pair or several pairs of str")
-    passwords = {username: password.encode() for username, password in pairs}
-    # Compared with when there is no such user, so that the time does not tell that.
-    nobody = b"\0" * 16
-
-    def check(username: str, password: str) -> bool:
-        known = username in passwords
-        same = hmac.compare_digest(passwords.get(username, nobody), password.encode())
-        return known and same
-
-    return check
-
-
-def _is_pair(value: object) -> TypeGuard[tuple[str, str]]:
-    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(item, str) for item in value)

@@ -1,12 +1,10 @@
-"""One message for many connections."""
+"""One message for many connections on asyncio."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 
-from ..exceptions import SendError
-from ..protocol import State
+from ..broadcasting import send_to_each
 from ..typing import DataLike
 from .connection import Connection
 
@@ -38,34 +36,9 @@ def broadcast(
         ValueError: it can't be encoded, as in `send()`.
         ExceptionGroup: with `raise_exceptions`: what went wrong.
     """
-    if not isinstance(message, (str, bytes, bytearray, memoryview)):
-        raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
-    if isinstance(message, (bytearray, memoryview)):
-        message = bytes(message)
-    exceptions: list[Exception] = []
-    for connection in connections:
-        if connection.state is not State.OPEN:
-            continue
-        error: Exception
-        if connection._is_sending_fragments():
-            if not raise_exceptions:
-                connection.logger.warning("skipped broadcast: sending a fragmented message")
-                continue
-            error = RuntimeError("sending a fragmented message")
-        else:
-            try:
-                connection._send(message, text)
-                continue
-            except UnicodeError:
-                raise
-            except Exception as failed:
-                if isinstance(failed, SendError) and failed.error_name == "text_not_utf8":
-                    raise  # nor would any other connection take it
-                if not raise_exceptions:
-                    shown = traceback.format_exception_only(failed)[0].strip()
-                    connection.logger.warning("skipped broadcast: failed to write message: %s", shown)
-                    continue
-                error = failed
-        exceptions.append(error)
-    if exceptions:
-        raise ExceptionGroup("skipped broadcast", exceptions)
+    send_to_each(
+        connections,
+        message,
+        lambda connection, payload: connection._send(payload, text),
+        raise_exceptions=raise_exceptions,
+    )

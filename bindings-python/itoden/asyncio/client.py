@@ -12,13 +12,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from .. import _native, limits, options
-from ..client import RequestPlan, backoff, process_exception
+from ..client import RequestPlan, backoff, check_ssl, decide, process_exception
 from ..datastructures import Headers, HeadersLike
 from ..exceptions import InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import Proxy, get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, Subprotocol
-from ..uri import WebSocketURI
 from .connection import Connection
 from .proxy import connect_http_proxy, connect_socks_proxy
 
@@ -168,7 +167,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
         )
-        _check_ssl(self._plan.parts, kwargs)
+        check_ssl(self._plan.parts, kwargs.get("ssl"), given="ssl" in kwargs)
         if proxy not in (None, True):
             parse_proxy(cast(str, proxy))
         options.check_callback("process_exception", process_exception, required=True)
@@ -288,7 +287,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 async with self as connection:
                     yield connection
             except Exception as error:
-                self._decide(error)
+                decide(self._process_exception, error)
                 delays = self._reconnect_delays() if delays is None else delays
                 delay = next(delays)
                 self._logger.info(
@@ -299,29 +298,6 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 await asyncio.sleep(delay)
             else:
                 delays = None
-
-    def _decide(self, error: Exception) -> None:
-        """Raises what `process_exception` makes of an exception, unless that is to try again."""
-        try:
-            decided = self._process_exception(error)
-        except Exception as raised:
-            decided = raised
-        if decided is error:
-            raise error
-        if decided is not None:
-            raise decided from error
-
-
-def _check_ssl(uri: WebSocketURI, kwargs: dict[str, Any]) -> None:
-    ssl = kwargs.get("ssl")
-    if ssl is not None and not isinstance(ssl, (ssl_module.SSLContext, bool)):
-        raise TypeError(f"ssl must be an SSLContext, True or None, not {type(ssl).__name__}")
-    if ssl is False:
-        raise ValueError("ssl is False; it must be an SSLContext, True or None")
-    if uri.secure and "ssl" in kwargs and ssl is None:
-        raise ValueError("ssl is None, but the URI begins with wss://; TLS can't be left out there")
-    if not uri.secure and ssl is not None:
-        raise ValueError("ssl is given, but the URI begins with ws://; TLS needs wss://")
 
 
 def unix_connect(

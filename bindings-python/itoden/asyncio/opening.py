@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..datastructures import Headers
 from ..http11 import Request, Response, refusal
 from ..opening import Rules
-from ..protocol import State
+from ..state import State
 from ..typing import Subprotocol
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from .. import _native
 from ..datastructures import Headers
 from ..exceptions import InvalidHandshake, InvalidProxyMessage, InvalidProxyStatus, ProxyError
 from ..http11 import Response
-from ..proxy import Proxy, connect_request
+from ..proxy import Proxy, connect_request, socks_version
 from ..uri import WebSocketURI
 
 __all__ = ["connect_http_proxy", "connect_socks_proxy"]
@@ -24,25 +24,11 @@ async def connect_socks_proxy(proxy: Proxy, uri: WebSocketURI, **kwargs: Any) ->
         ProxyError: the proxy refuses.
         OSError: the proxy can't be reached.
     """
-    try:
-        import python_socks
-        from python_socks.async_.asyncio import Proxy as SocksProxy
-    except ImportError as error:
-        raise ImportError(
-            f"connecting through {proxy.address} requires python-socks: pip install python-socks[asyncio]"
-        ) from error
-    version = (
-        python_socks.ProxyType.SOCKS4 if proxy.scheme.startswith("socks4") else python_socks.ProxyType.SOCKS5
-    )
-    socks = SocksProxy(
-        version,
-        proxy.host,
-        proxy.port,
-        proxy.username,
-        proxy.password,
-        # With socks4a and socks5h the proxy looks the name up.
-        rdns=proxy.scheme in ("socks4a", "socks5h"),
-    )
+    version, remote_lookup = socks_version(proxy, "python-socks[asyncio]")
+    import python_socks
+    from python_socks.async_.asyncio import Proxy as SocksProxy
+
+    socks = SocksProxy(version, proxy.host, proxy.port, proxy.username, proxy.password, rdns=remote_lookup)
     try:
         return await socks.connect(uri.host, uri.port, **kwargs)
     except python_socks.ProxyError as error:

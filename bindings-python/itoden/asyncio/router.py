@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http
 import os
 import ssl as ssl_module
-import urllib.parse
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..http11 import Request, Response
+from ..routing import BaseRouter, prepare
 from .server import Server, ServerConnection, serve
 
 if TYPE_CHECKING:
@@ -22,54 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Router", "route", "unix_route"]
 
 
-class Router:
-    """Chooses the handler of a connection by the path of its request; `route()` makes one.
-
-    Args:
-        url_map: the routes. Each is made one for WebSocket here.
-        server_name: the name of the server as clients see it; by default what their Host says.
-        url_scheme: `"ws"` or `"wss"`, for the URIs of redirects.
-    """
-
-    def __init__(self, url_map: Map, server_name: str | None = None, url_scheme: str = "ws") -> None:
-        self.url_map = url_map
-        self.server_name = server_name
-        self.url_scheme = url_scheme
-        for rule in self.url_map.iter_rules():
-            rule.websocket = True
-
-    def get_server_name(self, connection: ServerConnection, request: Request) -> str:
-        """The name of the server for a request."""
-        return request.headers.get("Host", "") if self.server_name is None else self.server_name
-
-    def redirect(self, connection: ServerConnection, url: str) -> Response:
-        """The response that leads elsewhere."""
-        response = connection.respond(http.HTTPStatus.FOUND, f"Found at {url}")
-        response.headers["Location"] = url
-        return response
-
-    def not_found(self, connection: ServerConnection) -> Response:
-        """The response where there is no route."""
-        return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found")
-
-    def route_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Finds the handler; a `process_request`. Returns a response if there is none."""
-        from werkzeug.exceptions import NotFound
-        from werkzeug.routing import RequestRedirect
-
-        adapter = self.url_map.bind(
-            server_name=self.get_server_name(connection, request), url_scheme=self.url_scheme
-        )
-        parts = urllib.parse.urlsplit(request.path)
-        try:
-            handler, arguments = adapter.match(path_info=parts.path, query_args=parts.query, websocket=True)
-        except RequestRedirect as redirect:
-            return self.redirect(connection, redirect.new_url)
-        except NotFound:
-            return self.not_found(connection)
-        connection.handler = handler
-        connection.handler_kwargs = dict(arguments)
-        return None
+class Router(BaseRouter):
+    """Chooses the handler of a connection by the path of its request; `route()` makes one. See
+    `BaseRouter`."""
 
     async def handler(self, connection: ServerConnection) -> None:
         """Runs the handler that was found."""
@@ -109,13 +63,8 @@ def route(
     Raises:
         ImportError: werkzeug is not there.
     """
-    try:
-        import werkzeug.routing  # noqa: F401 - here rather than at the first request
-    except ImportError as error:
-        raise ImportError("route() requires werkzeug: pip install werkzeug") from error
-    if ssl is not None and ssl is not True:
-        kwargs["ssl"] = ssl
-    router = (create_router or Router)(url_map, server_name, "ws" if ssl is None else "wss")
+    scheme = prepare(kwargs, ssl)
+    router = (create_router or Router)(url_map, server_name, scheme)
     before = kwargs.pop("process_request", None)
 
     if before is None:

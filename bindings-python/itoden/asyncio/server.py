@@ -17,7 +17,7 @@ from ..frames import CloseCode
 from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
-from ..protocol import State
+from ..state import State
 from ..typing import LoggerLike, Subprotocol
 from .auth import basic_auth
 from .broadcasting import broadcast

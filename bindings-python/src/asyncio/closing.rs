@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use itoden_core::{CloseCode, SendError};
+use itoden_core::{CloseCode, ReadyState, SendError};
 use pyo3::prelude::*;
 
 use super::state::{Phase, State};
@@ -37,5 +37,16 @@ impl State {
             self.phase = Phase::Open(core);
         }
         held
+    }
+
+    /// Fails the connection. Nothing is read any more.
+    pub(super) fn fail(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let Phase::Open(core) = &mut self.phase else { return Ok(()) };
+        let closes = !core.close_sent() && core.ready_state() == ReadyState::Open;
+        core.fail(now(), code, reason)?;
+        if closes {
+            self.trace_close(code, reason);
+        }
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! - [`receiving`]: bytes in, messages out
 //! - [`sending`]: what the application sends and takes
 //! - [`closing`]: how this end closes
+//! - [`tap`]: frame by frame, for those who drive the class without I/O
 //! - [`trace`]: what a logger is told of all that
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
 //!
@@ -21,6 +22,7 @@ mod protocol;
 mod receiving;
 mod sending;
 mod state;
+mod tap;
 mod todo;
 mod trace;
 

@@ -79,6 +79,11 @@ impl State {
         self.response = Some(response);
     }
 
+    pub(super) fn open(&mut self, mut core: Connection) {
+        core.stream_messages(self.tap.is_some());
+        self.phase = Phase::Open(Box::new(core));
+    }
+
     fn take_body(&mut self, missing: usize, bytes: &[u8]) {
         let taken = missing.min(bytes.len());
         self.body.extend_from_slice(&bytes[..taken]);

@@ -11,10 +11,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
 use super::state::{Asked, Phase, Ping, Received, Receiver, State};
+use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
 use crate::clock::now;
 use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
+use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
 use crate::sans_io::handshake::{
     ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
@@ -78,8 +80,14 @@ impl AsyncConnection {
     /// The transport is there.
     fn connection_made(slf: &Bound<'_, Self>, transport: Bound<'_, PyAny>) -> PyResult<()> {
         static GET_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let event_loop = GET_LOOP.import(slf.py(), "asyncio", "get_running_loop")?.call0()?;
+        Self::_attach(slf, transport, event_loop)
+    }
+
+    /// The transport is there, and what stands for its event loop: it has `call_later()`, `call_soon()` and
+    /// `create_future()`. Not all drivers of this class are asyncio's.
+    fn _attach(slf: &Bound<'_, Self>, transport: Bound<'_, PyAny>, event_loop: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let event_loop = GET_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
         Self::change(slf, true, |state| {
             state.transport = Some(transport.unbind());
@@ -390,6 +398,49 @@ impl AsyncConnection {
         let ping = Ping { payload, future: future.clone_ref(py), sent_at: now() };
         slf.get().lock(py).pings.push(ping);
         Ok(Some(future))
+    }
+
+    // --- frames, for those who do without I/O of ours ---
+
+    /// Keeps every frame that comes from now on for `_take_frames()`, in place of messages for `_take()`.
+    fn _tap(&self, py: Python<'_>) {
+        self.lock(py).tap.get_or_insert_default();
+    }
+
+    /// The frames that came since the last call: opcode, payload, and whether it is the last one of a message. The payload
+    /// is not compressed any more. One that came in pieces is told when it is whole.
+    fn _take_frames(&self, py: Python<'_>) -> Vec<TappedFrame> {
+        self.lock(py).tap.as_mut().map(|tap| std::mem::take(&mut tap.frames)).unwrap_or_default()
+    }
+
+    /// Begins open, as if there had been an opening handshake that agreed on nothing.
+    fn _open_at_once(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let is_server = slf.get().is_server;
+        Self::change(slf, false, |state| {
+            let config = state.settings.config.clone();
+            state.open(if is_server {
+                itoden_core::Connection::server(config)
+            } else {
+                itoden_core::Connection::client(config, Box::new(ThreadMaskKeys))
+            });
+        })
+    }
+
+    /// Sends a ping whose pong nobody waits for.
+    fn _send_ping(slf: &Bound<'_, Self>, data: Bound<'_, PyAny>) -> PyResult<bool> {
+        let payload = Payload::extract("data", &data)?;
+        Self::command(
+            slf,
+            |core| core.ping(payload.as_bytes()),
+            || Traced::new(false, "PING", payload.as_bytes(), true),
+        )
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7).
+    fn _fail(slf: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<()> {
+        let py = slf.py();
+        let failed = Self::change(slf, true, |state| state.fail(CloseCode::new(code), reason))?;
+        failed.map_err(|error| errors::send_error(py, &error))
     }
 
     /// Raises `ConnectionClosed` if the connection ended while a sender waited.

@@ -74,8 +74,11 @@ impl State {
             if self.trace.is_some() {
                 self.trace_event(core, &event);
             }
+            if let Some(tap) = &mut self.tap {
+                tap.keep(py, &event);
+            }
             match event {
-                Event::Message(_) | Event::MessagePart(_) if discard => {}
+                Event::Message(_) | Event::MessagePart(_) if discard || self.tap.is_some() => {}
                 Event::Message(message) => {
                     self.queue.push_back(Received::Message(message_to_python(py, &message)));
                     self.hold_back(core);

@@ -8,6 +8,7 @@ use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, T
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::tap::Tap;
 use super::trace::Traced;
 use crate::settings::Shared;
 
@@ -133,6 +134,8 @@ pub(super) struct State {
     pub(super) timer: Option<(Timestamp, Py<PyAny>)>,
     /// What a logger at the level DEBUG is to be told; `None` if there is none.
     pub(super) trace: Option<Vec<Traced>>,
+    /// Keeps frames, in place of the queue of messages.
+    pub(super) tap: Option<Tap>,
 }
 
 impl State {
@@ -173,6 +176,7 @@ impl State {
             transport_ended: false,
             timer: None,
             trace: None,
+            tap: None,
         }
     }
 

@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use itoden_core::{
-    CloseCode, Closed, Config, Event, Input, Limits, MaskKeys, Message, MessageKind, ProtocolError, SendError, Transmit,
+    CloseCode, Closed, Config, Event, Input, Limits, MaskKeys, Message, MessageKind, ProtocolError, Role, SendError,
+    Transmit,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 
+use super::agreed;
 use crate::clock::now;
 use crate::convert::message_to_python;
 use crate::errors;
@@ -103,28 +105,43 @@ fn events_to_python<'py>(py: Python<'py>, told: Vec<Told>) -> PyResult<Bound<'py
 impl Connection {
     /// `role` is `"server"` or `"client"`. `masking_key`, 4 bytes, fixes the key of a client's frames, for tests only; by
     /// default each is random (§5.3). Limits are in bytes and frames; `None` is the core's default.
+    /// `extensions`, for tests too, is what the opening handshake agreed on, as the server answers it; every message is then
+    /// compressed.
     #[new]
-    #[pyo3(signature = (role, *, masking_key = None, max_message_size = None, max_frame_size = None, max_fragments = None))]
+    #[pyo3(signature = (
+        role, *, masking_key = None, max_message_size = None, max_frame_size = None, max_fragments = None, extensions = None,
+    ))]
     fn new(
+        py: Python<'_>,
         role: &str,
         masking_key: Option<[u8; 4]>,
         max_message_size: Option<u64>,
         max_frame_size: Option<u64>,
         max_fragments: Option<u32>,
+        extensions: Option<&str>,
     ) -> PyResult<Self> {
         let mut limits = Limits::default();
         limits.max_message_size = max_message_size.unwrap_or(limits.max_message_size);
         limits.max_frame_size = max_frame_size.unwrap_or(limits.max_frame_size);
         limits.max_fragments = max_fragments.unwrap_or(limits.max_fragments);
-        let config = Arc::new(Config { limits, ..Config::default() });
-        let core = match (role, masking_key) {
-            ("server", None) => itoden_core::Connection::server(config),
-            ("server", Some(_)) => {
+        let config = Config { limits, ..Config::default() };
+        let role = match role {
+            "server" if masking_key.is_some() => {
                 return Err(PyValueError::new_err("masking_key is for clients; a server masks nothing"));
             }
-            ("client", None) => itoden_core::Connection::client(config, Box::new(ThreadMaskKeys)),
-            ("client", Some(key)) => itoden_core::Connection::client(config, Box::new(FixedMaskKey(key))),
+            "server" => Role::Server,
+            "client" => Role::Client,
             _ => return Err(PyValueError::new_err(format!("role is {role:?}; it must be \"server\" or \"client\""))),
+        };
+        let mask_keys: Box<dyn MaskKeys + Send> = match masking_key {
+            Some(key) => Box::new(FixedMaskKey(key)),
+            None => Box::new(ThreadMaskKeys),
+        };
+        let core = match (extensions, role) {
+            (Some(extensions), _) => agreed::connection(role, extensions, config, mask_keys)
+                .map_err(|error| errors::handshake_error(py, &error))?,
+            (None, Role::Server) => itoden_core::Connection::server(Arc::new(config)),
+            (None, Role::Client) => itoden_core::Connection::client(Arc::new(config), mask_keys),
         };
         Ok(Self { core: Mutex::new(core) })
     }

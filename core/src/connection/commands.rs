@@ -125,14 +125,7 @@ impl Connection {
     ///
     /// `None` sends a Close frame without a body. If the connection is closing or closed already, nothing happens.
     pub fn close(&mut self, now: Timestamp, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
-        match code {
-            None if !reason.is_empty() => return Err(SendError::ReasonWithoutCode),
-            Some(code) if !code.is_valid_on_wire() => {
-                return Err(SendError::InvalidSendCode { close_code: code.get() });
-            }
-            _ if reason.len() > MAX_REASON_LEN => return Err(SendError::ReasonTooLong { length: reason.len() }),
-            _ => {}
-        }
+        check_close(code, reason)?;
         self.now = now;
         let held = self.state.is_held();
         if self.state.close() {
@@ -180,6 +173,17 @@ impl Connection {
         } else if let Some(Failure::Protocol(error)) = ending.failure.clone() {
             self.close_failed(&error);
         }
+    }
+
+    /// Fails the connection (§7.1.7) for a reason that only the application knows: a Close frame is sent, unless one was,
+    /// nothing is read any more, and this end closes the transport. If the connection has ended, nothing happens.
+    pub fn fail(&mut self, now: Timestamp, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        check_close(Some(code), reason)?;
+        self.now = now;
+        if (self.state.reads() || self.state.is_held()) && self.state.fail() {
+            self.push_close(&CloseFrame { code, reason: Cow::Borrowed(reason) });
+        }
+        Ok(())
     }
 
     /// Takes the messages that begin from now on part by part, as they arrive: each [`Event::MessagePart`](crate::Event)
@@ -288,5 +292,15 @@ impl Connection {
         self.ending.get_or_insert_default().sent = CloseFrame::parse(&payload).ok().map(CloseFrame::into_owned);
         self.close_deadline = Some(self.now + self.config.close_timeout);
         self.held_pong = None;
+    }
+}
+
+/// Whether a Close frame can say this (§5.5.1, §7.4).
+fn check_close(code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
+    match code {
+        None if !reason.is_empty() => Err(SendError::ReasonWithoutCode),
+        Some(code) if !code.is_valid_on_wire() => Err(SendError::InvalidSendCode { close_code: code.get() }),
+        _ if reason.len() > MAX_REASON_LEN => Err(SendError::ReasonTooLong { length: reason.len() }),
+        _ => Ok(()),
     }
 }

@@ -30,7 +30,7 @@ impl Connection {
                 MessageKind::Text => {
                     return Some(match utf8::whole(payload) {
                         Ok(text) => Event::Message(Message::Text(Cow::Borrowed(text))),
-                        Err(_) => self.fail(ProtocolError::InvalidUtf8, input),
+                        Err(_) => self.fail_by_peer(ProtocolError::InvalidUtf8, input),
                     });
                 }
             }
@@ -47,12 +47,12 @@ impl Connection {
             let piece = match self.decoder.decode_up_to(input, most) {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
-                Err(error) => return Some(self.fail(error, input)),
+                Err(error) => return Some(self.fail_by_peer(error, input)),
             };
             match self.assembler.push(piece, &self.config.limits, self.deflate.as_deref_mut()) {
                 Ok(Some(incoming)) => return Some(self.receive(incoming, input)),
                 Ok(None) => {}
-                Err(error) => return Some(self.fail(error, input)),
+                Err(error) => return Some(self.fail_by_peer(error, input)),
             }
         }
         if !self.state.reads() {
@@ -113,7 +113,7 @@ impl Connection {
 
     /// _Fail the WebSocket Connection_ (§7.1.7).
     #[cold]
-    fn fail<'b>(&mut self, error: ProtocolError, input: &mut Input<'b>) -> Event<'b> {
+    fn fail_by_peer<'b>(&mut self, error: ProtocolError, input: &mut Input<'b>) -> Event<'b> {
         input.discard();
         self.ending.get_or_insert_default().failure = Some(Failure::Protocol(error.clone()));
         if !self.hold_ending(false) {

@@ -1,0 +1,84 @@
+"""What the connections of asyncio and of threads have in common: identity, state, the log."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import uuid
+
+from ._native import AsyncConnection
+from .datastructures import Headers
+from .frame_log import describe_frame
+from .http11 import Request, Response
+from .state import State
+from .typing import LoggerLike
+
+__all__ = ["BaseConnection"]
+
+
+class BaseConnection(AsyncConnection):
+    """A connection without its way to wait."""
+
+    logger: LoggerLike
+    request: Request | None
+    response: Response | None
+
+    # Why a server refused the opening handshake.
+    handshake_exc: Exception | None = None
+
+    # How requests and responses are marked in the log.
+    _signs: tuple[str, str]
+
+    _closing_logged = False
+
+    def __init__(self, logger: LoggerLike) -> None:
+        self.logger = logger
+        if logger.isEnabledFor(logging.DEBUG):
+            self._trace()
+            self._log_state()
+        self.request = None
+        self.response = None
+
+    @functools.cached_property
+    def id(self) -> uuid.UUID:
+        """A number of its own for each connection."""
+        return uuid.uuid4()
+
+    @property
+    def state(self) -> State:
+        """CONNECTING, OPEN, CLOSING or CLOSED."""
+        return State(self._ready_state)
+
+    def _log_state(self) -> None:
+        if self.logger.isEnabledFor(logging.DEBUG):
+            self.logger.debug("= connection is %s", self.state.name)
+
+    def _log_frame(self, came: bool, what: str, payload: bytes, length: int, fin: bool) -> None:
+        """Called by the native half for each frame, if the logger is at the level DEBUG."""
+        if what.startswith(("%", "-")):  # about keepalive
+            self.logger.debug("%s", what)
+            return
+        self.logger.debug("%s %s", "<" if came else ">", describe_frame(what, payload, length, fin))
+        if what == "CLOSE" and not self._closing_logged:
+            self._closing_logged = True
+            self.logger.debug("= connection is CLOSING")
+
+    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes = b"") -> None:
+        if not self.logger.isEnabledFor(logging.DEBUG):
+            return
+        self.logger.debug("%s %s", sign, first_line)
+        for name, value in headers.raw_items():
+            self.logger.debug("%s %s: %s", sign, name, value)
+        if body:
+            self.logger.debug("%s [body] (%d bytes)", sign, len(body))
+
+    def _log_request(self, request: Request) -> None:
+        self._log_head(self._signs[0], f"{request.method} {request.path} {request.protocol}", request.headers)
+
+    def _log_response(self) -> None:
+        response = self.response
+        if response is not None:
+            first_line = f"{response.protocol} {response.status_code} {response.reason_phrase}"
+            self._log_head(self._signs[1], first_line, response.headers, response.body)
+            if self.state is not State.CONNECTING:
+                self._log_state()

@@ -1,0 +1,97 @@
+"""A server's end of a connection without I/O, as `websockets.server` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import options
+from .datastructures import Headers
+from .http11 import Request, Response, refusal
+from .opening import Origins, Rules, check_origins
+from .protocol import SERVER, Protocol
+from .state import CONNECTING, State
+from .typing import LoggerLike, StatusLike, Subprotocol
+
+__all__ = ["ServerProtocol"]
+
+
+class ServerProtocol(Protocol):
+    """A server's end of a connection without I/O.
+
+    The first event is a `Request`. Answer it with `send_response(accept(request))`, or with what `reject()`
+    returns.
+
+    Args:
+        origins: the values of Origin that are allowed; see `serve()`.
+        extensions: at most one `ServerPerMessageDeflateFactory`. By default nothing is compressed.
+        subprotocols: the subprotocols that are served, in order of preference.
+        select_subprotocol: a function of this object and the offered subprotocols that chooses one or `None`.
+        state: `CONNECTING`; `OPEN` does without an opening handshake.
+        max_size: the largest message that is received, in bytes; see `Protocol`.
+        logger: a logger; by default `logging.getLogger("itoden.server")`.
+    """
+
+    def __init__(
+        self,
+        *,
+        origins: Origins | None = None,
+        extensions: Sequence[Any] | None = None,
+        subprotocols: Sequence[Subprotocol] | None = None,
+        select_subprotocol: Callable[[ServerProtocol, Sequence[Subprotocol]], Subprotocol | None]
+        | None = None,
+        state: State = CONNECTING,
+        max_size: options.Size = options.MAX_SIZE,
+        logger: LoggerLike | None = None,
+    ) -> None:
+        super().__init__(SERVER, state=state, max_size=max_size, logger=logger, extensions=extensions)
+        options.check_callback("select_subprotocol", select_subprotocol)
+        select = select_subprotocol
+        self._rules = Rules(
+            check_origins(origins),
+            options.check_subprotocols(subprotocols),
+            None if select is None else lambda _, offered: select(self, offered),
+            None,
+        )
+        self._asked = state is not CONNECTING
+        self._accept_called = False
+        self._chosen: str | None = None
+
+    def _take_handshake(self) -> None:
+        if self._asked or self._wire._wait_opening() is not None:
+            return
+        self._asked = True
+        if self._fail_handshake():
+            return
+        asked = self._wire._request()
+        if asked is not None:
+            method, target, version, fields = asked
+            request = Request(target, Headers(fields), method, f"HTTP/{version}")
+            self._wire._log_request(request)
+            self._events.append(request)
+
+    def accept(self, request: Request) -> Response:
+        """The response that opens the connection, or says why not. It may be changed before
+        `send_response()`.
+
+        Args:
+            request: the request that came.
+        """
+        self._accept_called = True
+        response, self._chosen = self._rules.answer(self._wire, request)
+        self.handshake_exc = self._wire.handshake_exc
+        return response
+
+    def reject(self, status: StatusLike, text: str) -> Response:
+        """A response in plain text that does not open the connection.
+
+        Args:
+            status: the HTTP status.
+            text: the body.
+        """
+        return refusal(status, text)
+
+    def send_response(self, response: Response) -> None:
+        """Sends a response; one with the status 101 opens the connection."""
+        self._rules.send(self._wire, response, self._chosen, forced=not self._accept_called)
+        self._take_events()

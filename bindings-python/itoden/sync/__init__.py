@@ -1,0 +1,1 @@
+"""WebSocket connections in threads: the same API as `websockets.sync`."""

@@ -1,0 +1,464 @@
+"""What the native half of a connection takes for its transport and its event loop, over a socket and threads.
+
+There is no thread per connection. Whoever waits for something, in `recv()`, `send()`, `close()` or for a
+pong, drives the connection meanwhile: reads, decodes, answers pings, keeps the time. Others who wait are
+woken after each such turn. While nobody waits, the watcher's one thread for all connections does it.
+
+The law of the locks: `lock` guards the native half and the socket and is never held while waiting; `_changed`
+guards who drives; the watcher's own lock comes last.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._native import give_buffer_back
+from .streams import Stream, wait_for
+from .watcher import watcher
+
+if TYPE_CHECKING:
+    from ..base import BaseConnection
+
+__all__ = ["Timer", "Transport", "Waiter"]
+
+
+class Waiter(threading.Event):
+    """What the native half is told to settle: a future for threads. Waiting for it drives the connection.
+
+    Attributes:
+        latency: of a ping: how long its pong took, in seconds, or `None` before it came.
+        ack_on_close: whether the end of the connection sets it too.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self.latency: float | None = None
+        self.ack_on_close = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is set, for so many seconds; whether it is."""
+        if self.is_set():
+            return True
+        if self._transport.ended:  # what has not come by then never does
+            return super().wait(timeout)
+        return self._transport.wait(self.is_set, timeout) or (timeout is None and super().wait())
+
+    def done(self) -> bool:
+        """Whether it is settled already."""
+        return self.is_set()
+
+    def set_result(self, result: float | None) -> None:
+        """It came."""
+        self.latency = result
+        self.set()
+
+    def set_exception(self, exception: BaseException) -> None:
+        """It will not come."""
+        if self.ack_on_close:
+            self.set()
+
+    def exception(self) -> None:
+        """Nobody need look at the exception."""
+
+
+class Timer:
+    """A callback at a time of the monotonic clock."""
+
+    __slots__ = ("callback", "transport", "when")
+
+    def __init__(self, transport: Transport, when: float, callback: Callable[[], None]) -> None:
+        self.transport = transport
+        self.when = when
+        self.callback = callback
+
+    def cancel(self) -> None:
+        """Forgets it."""
+        if self.transport.timer is self:
+            self.transport.timer = None
+
+
+class Transport:
+    """Drives a connection over a socket.
+
+    Args:
+        stream: the socket.
+        connection: the connection, which is told what comes.
+    """
+
+    def __init__(self, stream: Stream, connection: BaseConnection) -> None:
+        self.stream = stream
+        self._connection = connection
+        self.lock = threading.RLock()
+        self.timer: Timer | None = None
+        self.ended = False
+        self._reading_paused = False
+        self._closing = False
+        self._eof_after = False
+        self._addresses = tuple(map(_address, (stream.raw.getsockname, stream.raw.getpeername)))
+        self._unsent: memoryview | bytes = b""
+        # Under _changed: who drives, who waits for him, how many threads have the socket in their hands.
+        self._guard = threading.Lock()
+        self._changed = threading.Condition(self._guard)
+        self._driven = False
+        self._followers = 0
+        self._users = 0
+        self._happened = 0
+        # For the watcher, under _changed too: see there.
+        self.turns = 0
+        self.hot = False
+        self.armed = False
+        self.turns_when_armed = 0
+
+    # --- what asyncio calls a transport: called by the native half, under the lock ---
+
+    def set_write_buffer_limits(self, high: int, low: int | None = None) -> None:
+        """Not needed: whatever can't be written at once makes the sender wait."""
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes wait to be written."""
+        return len(self._unsent)
+
+    def get_extra_info(self, name: str) -> Any:
+        """The address of either end."""
+        return self._addresses[name == "peername"]
+
+    def pause_reading(self) -> None:
+        """Nothing more is read for now."""
+        self._reading_paused = True
+
+    def resume_reading(self) -> None:
+        """Reading goes on."""
+        self._reading_paused = False
+        with self._changed:
+            self._tell()
+        self._look_after()
+
+    def can_write_eof(self) -> bool:
+        """Whether one side can end alone."""
+        return True
+
+    def write_eof(self) -> None:
+        """Ends this side, once all is written."""
+        if self._unsent:
+            self._eof_after = True
+        else:
+            self.stream.end_writing()
+
+    def close(self) -> None:
+        """Ends the transport, once all is written."""
+        self._closing = True
+        if not self._unsent:
+            self._end(None)
+
+    def abort(self) -> None:
+        """Ends the transport at once."""
+        self._unsent = b""
+        self._end(None)
+
+    def write(self, data: bytes) -> None:
+        """Writes, or keeps for later what there is no room for."""
+        if self.ended:
+            return
+        if self._unsent:
+            self._unsent = bytes(self._unsent) + data
+            return
+        stream = self.stream
+        count = stream.write(data)
+        if count < len(data) or (stream.tls and not stream.flush()):
+            self._unsent = memoryview(data)[count:]
+            self._connection.pause_writing()
+            self._look_after()
+
+    # --- what asyncio calls an event loop ---
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Calls back in so many seconds. The native half has one timer at a time."""
+        timer = self.timer = Timer(self, time.monotonic() + delay, callback)
+        if self.armed:
+            watcher().note(self)
+        return timer
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Calls back at once: there is no turn of a loop to wait for."""
+        callback()
+
+    def create_future(self) -> Waiter:
+        """Something to wait for."""
+        return Waiter(self)
+
+    # --- waiting ---
+
+    def wait(self, done: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Waits until `done()` holds or the transport has ended, for so many seconds at the most. Whether it
+        holds."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            # Read before looking: what happens after it is noticed by whoever then would wait.
+            seen = self._happened
+            if done():
+                return True
+            if self.ended:
+                return done()
+            left = None if until is None else until - time.monotonic()
+            self._step(seen, left if left is None or left > 0 else 0)
+            if left is not None and left <= 0:
+                return done()
+
+    def take(self, take: Callable[[], Any], timeout: float | None) -> Any:
+        """Waits until `take()` gives something else than `None`, and returns it; `None` if it did not within
+        so many seconds. As `wait()`, in fewer steps."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            seen = self._happened
+            with self.lock:
+                taken = take()
+            if taken is not None:
+                return taken
+            if until is None:
+                self._step(seen, None)
+                continue
+            left = until - time.monotonic()
+            self._step(seen, max(left, 0))
+            if left <= 0:
+                with self.lock:
+                    return take()
+
+    def _step(self, seen: int, timeout: float | None) -> None:
+        """One turn, or if another thread drives: until it has done one. Nothing if more has happened than was
+        `seen`."""
+        timer = self.timer
+        with self._guard:
+            if self._happened != seen or self.ended:
+                return
+            # Who waits for the socket does not notice that reading goes on, so nobody drives while it is
+            # paused.
+            drive = not self._driven and not self._reading_paused
+            if drive:
+                self._driven = True
+                self._users += 1
+            # Nor does a sender depend on the one who drives, who may wait for something to read only.
+            push = not drive and bool(self._unsent)
+            if push:
+                self._users += 1
+            elif not drive:
+                self._followers += 1
+                self._changed.wait(_shorter(timeout, timer))
+                self._followers -= 1
+        if drive:
+            try:
+                self.turn(timeout)
+            finally:
+                self._leave(True)
+                if not (self.hot or self.armed):
+                    self._offer()
+            return
+        if push:
+            try:
+                if not self.ended:
+                    wait_for(self.stream.raw, False, True, _shorter(timeout, timer))
+            finally:
+                self._leave(False)
+            self.flush_and_tell()
+        self._tick()
+
+    def attend(self) -> None:
+        """A turn for those who are away, by the watcher, who has taken the wheel with `take_wheel()`."""
+        try:
+            self.turn(0)
+        finally:
+            self._leave(True, by_application=False)
+
+    def take_wheel(self) -> bool:
+        """Begins to drive; `False` if somebody does, or did since the watcher began to watch."""
+        with self._changed:
+            if self._driven or self.ended or self.turns != self.turns_when_armed:
+                return False
+            self._driven = True
+            self._users += 1
+            return True
+
+    def _leave(self, wheel: bool, by_application: bool = True) -> None:
+        with self._guard:
+            if wheel:
+                self._driven = False
+                self.turns += by_application
+            self._users -= 1
+            self._happened += 1
+            if self._followers:
+                self._changed.notify_all()
+            last = self.ended and not self._users
+        if last:
+            self.stream.close()
+
+    def _tell(self) -> None:
+        """Under _changed: something happened."""
+        self._happened += 1
+        if self._followers:
+            self._changed.notify_all()
+
+    def _offer(self) -> None:
+        """Nobody may be there to look after the connection: the watcher is to, if that is so."""
+        if self.hot or self.armed or self.ended:
+            return
+        with self._changed:
+            if self.hot or self.armed or self.ended:
+                return
+            self.hot = True
+        watcher().heat(self)
+
+    def _look_after(self) -> None:
+        """What is to be looked for has changed, and nobody may be looking."""
+        if self.armed:
+            watcher().look_again(self)
+        else:
+            self._offer()
+
+    def cool(self, turns: int) -> tuple[bool, bool] | None:
+        """For the watcher: `None` if the connection was used since there were that many turns; else whether
+        to look for bytes that come and for room to write, both not if somebody drives."""
+        with self._changed:
+            if self.ended or (self._driven and not self._unsent):
+                self.hot = False
+                return False, False
+            if self.turns != turns and not self._driven:
+                return None
+            self.hot, self.armed, self.turns_when_armed = False, True, self.turns
+            return self.interest
+
+    def disarm(self, *, hot: bool) -> None:
+        """For the watcher: it watches no more."""
+        with self._changed:
+            self.armed, self.hot = False, hot and not self.ended
+
+    @property
+    def interest(self) -> tuple[bool, bool]:
+        """For the watcher: whether to look for bytes that come, and for room to write."""
+        return not self._reading_paused and not self._driven, bool(self._unsent)
+
+    # --- turns ---
+
+    def turn(self, timeout: float | None) -> None:
+        """Waits for the socket or the time, so many seconds at the most, and does what is to be done."""
+        stream = self.stream
+        if self.ended:
+            return
+        if not self._unsent and not stream.tls and not self._reading_paused:
+            # The usual case, in fewer steps.
+            if stream.wait(_shorter(timeout, self.timer)):
+                with self.lock:
+                    self._read()
+            if self.timer is not None:
+                self._tick()
+            return
+        read = not self._reading_paused
+        write = bool(self._unsent) and not stream.writing_wants_to_read
+        if read and stream.pending():
+            readable, writable = True, False
+        else:
+            readable, writable = wait_for(
+                stream.raw, read, write or stream.reading_wants_to_write, _shorter(timeout, self.timer)
+            )
+        with self.lock:
+            if writable or (readable and stream.writing_wants_to_read):
+                self._flush()
+            # Without being asked for, readable means ended: what came before is read, however much waits
+            # already.
+            if readable or (writable and stream.reading_wants_to_write):
+                self._read()
+        self._tick()
+
+    def _read(self) -> None:
+        if self.ended:
+            return
+        connection = self._connection
+        try:
+            count = self.stream.read_into(connection.get_buffer(-1))
+        except OSError as error:
+            self._end(error)
+            return
+        if count:
+            connection.buffer_updated(count)
+            # The next may be read by another thread, and each with a buffer of its own would be much memory.
+            give_buffer_back()
+        elif count == 0:
+            connection.eof_received()
+            self.close()
+
+    def _flush(self) -> None:
+        if self.ended or not self._unsent:
+            return
+        try:
+            self._unsent = self._unsent[self.stream.write(self._unsent) :]
+            if self._unsent or not self.stream.flush():
+                return
+        except OSError as error:
+            self._end(error)
+            return
+        self._unsent = b""
+        self._connection.resume_writing()
+        if self._unsent:
+            return
+        if self._closing:
+            self._end(None)
+        elif self._eof_after:
+            self._eof_after = False
+            self.stream.end_writing()
+
+    def flush_and_tell(self) -> None:
+        """Writes what there is room for, and wakes those who wait for it."""
+        with self.lock:
+            self._flush()
+        with self._changed:
+            self._tell()
+
+    def _tick(self) -> None:
+        """Does what is due."""
+        timer = self.timer
+        if timer is not None and timer.when <= time.monotonic():
+            with self.lock:
+                if self.timer is timer and not self.ended:
+                    self.timer = None
+                    timer.callback()
+
+    def tick(self) -> None:
+        """For the watcher: does what is due."""
+        self._tick()
+        with self._changed:
+            self._tell()
+
+    def _end(self, because: Exception | None) -> None:
+        """The end of the transport. The socket is given back by the last thread that has it in its hands."""
+        if self.ended:
+            return
+        with self._changed:
+            self.ended = True
+            armed, self.armed, self.hot = self.armed, False, False
+            users = self._users
+        self.timer = None
+        if armed:
+            watcher().forget(self)
+        if users:
+            self.stream.shut()
+        self._connection.connection_lost(because)
+        with self._changed:
+            self._tell()
+        if not users:
+            self.stream.close()
+
+
+def _address(get: Callable[[], Any]) -> Any:
+    try:
+        return get()
+    except OSError:  # the peer has gone already
+        return None
+
+
+def _shorter(timeout: float | None, timer: Timer | None) -> float | None:
+    if timer is None:
+        return timeout
+    left = max(timer.when - time.monotonic(), 0)
+    return left if timeout is None or left < timeout else timeout
