@@ -80,7 +80,11 @@ impl State {
     }
 
     pub(super) fn open(&mut self, mut core: Connection) {
-        core.stream_messages(self.tap.is_some());
+        let tapped = self.tap.is_some();
+        core.stream_messages(tapped);
+        if !tapped {
+            core.hold_endings(LONGEST_HOLD);
+        }
         self.phase = Phase::Open(Box::new(core));
     }
 
@@ -128,11 +132,6 @@ impl State {
         self.open(accepted.connection);
         self.receive_rest(py);
         Some(Ok(accepted.response))
-    }
-
-    fn open(&mut self, mut core: Connection) {
-        core.hold_endings(LONGEST_HOLD);
-        self.phase = Phase::Open(Box::new(core));
     }
 
     /// Answers with an HTTP response and ends the transport.
