@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import http
 import logging
 import os
+import selectors
 import socket
 import ssl as ssl_module
 import threading
@@ -111,7 +111,10 @@ class Server:
     def connections(self) -> set[ServerConnection]:
         """The connections that are open."""
         with self._lock:
-            return {connection for connection in self._connections if connection.state is State.OPEN}
+            return self._open_connections()
+
+    def _open_connections(self) -> set[ServerConnection]:
+        return {connection for connection in self._connections if connection.state is State.OPEN}
 
     def fileno(self) -> int:
         """The file descriptor of the socket that listens."""
@@ -147,8 +150,6 @@ class Server:
                 self._changed.notify_all()
 
     def _wait(self) -> None:
-        import selectors
-
         with selectors.DefaultSelector() as selector:
             selector.register(self._bell, selectors.EVENT_READ)
             selector.register(self.socket, selectors.EVENT_READ)
@@ -224,14 +225,13 @@ class Server:
     def _close_all(self, code: int, reason: str) -> None:
         while True:
             with self._changed:
-                # One whose handshake is done in this moment is not among them yet.
-                while self._opening and not self._connections:
+                # One whose handshake is done in this moment is open only after it.
+                while not (connections := self._open_connections()) and self._opening:
                     self._changed.wait()
-                opening, connections = bool(self._opening), list(self._connections)
-            with contextlib.suppress(ValueError), ThreadPoolExecutor(max(len(connections), 1)) as executor:
-                list(executor.map(lambda connection: connection.close(code, reason), connections))
-            if not opening:
+            if not connections:
                 return
+            with ThreadPoolExecutor(len(connections)) as executor:
+                list(executor.map(lambda connection: connection.close(code, reason), connections))
 
     def __enter__(self) -> Self:
         return self
