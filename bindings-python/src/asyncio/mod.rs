@@ -6,6 +6,7 @@
 //! - [`opening`]: the opening handshake
 //! - [`receiving`]: bytes in, messages out
 //! - [`sending`]: what the application sends and takes
+//! - [`listening`]: events that are told to functions instead of waiting to be taken
 //! - [`closing`]: how this end closes
 //! - [`trace`]: what a logger is told of all that
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
@@ -16,6 +17,7 @@
 
 mod closing;
 mod common;
+mod listening;
 mod opening;
 mod protocol;
 mod receiving;

@@ -8,8 +8,12 @@ use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, T
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::listening::Listener;
 use super::trace::Traced;
 use crate::settings::Shared;
+
+/// How many bytes a client may send before it is answered, if that is read at all.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Where a connection is, seen from its driver.
 pub(super) enum Phase {
@@ -87,6 +91,10 @@ pub(super) struct State {
     /// `recv_streaming()` took a fragment, and not yet the last one.
     pub(super) within_stream: bool,
     pub(super) receiver: Option<Receiver>,
+    /// Who is told of messages instead.
+    pub(super) listener: Option<Listener>,
+    /// A client's end is to be noticed while the application decides about its request.
+    pub(super) reads_ahead: bool,
     /// Bytes that came while reading was paused, from `rest_start` on. Empty, without an allocation, while it is not.
     pub(super) rest: Vec<u8>,
     pub(super) rest_start: usize,
@@ -147,6 +155,8 @@ impl State {
             joining: Vec::new(),
             within_stream: false,
             receiver: None,
+            listener: None,
+            reads_ahead: false,
             rest: Vec::new(),
             rest_start: 0,
             pings: Vec::new(),
@@ -199,7 +209,7 @@ impl State {
     pub(super) fn wants_reading_paused(&self) -> bool {
         match &self.phase {
             // A client that sends before it is answered is held back.
-            Phase::Deciding(_) => true,
+            Phase::Deciding(_) => !self.reads_ahead || self.rest.len() > READ_AHEAD,
             Phase::Open(core) => core.is_reading_paused(),
             _ => false,
         }
@@ -216,6 +226,9 @@ impl State {
     }
 
     pub(super) fn queue_is_full(&self) -> bool {
-        self.settings.max_queue.is_some_and(|(high, _)| self.queue.len() > high)
+        match &self.listener {
+            Some(listener) => listener.is_full(),
+            None => self.settings.max_queue.is_some_and(|(high, _)| self.queue.len() > high),
+        }
     }
 }

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::listening::Listener;
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
 use super::trace::Traced;
@@ -28,6 +29,8 @@ pub(super) struct Todo {
     answered: Vec<(Py<PyAny>, f64)>,
     unanswered: Vec<Py<PyAny>>,
     trace: Vec<Traced>,
+    /// The listener is to be told.
+    tell: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +74,7 @@ impl State {
         if let Some(trace) = &mut self.trace {
             todo.trace = mem::take(trace);
         }
+        todo.tell = self.listener.as_ref().is_some_and(Listener::is_due);
         let deadline = self.deadline();
         if deadline != self.timer.as_ref().map(|&(at, _)| at) {
             todo.cancel_timer = self.timer.take().map(|(_, handle)| handle);
@@ -184,7 +188,7 @@ impl Todo {
                 future.call_method0(intern!(py, "exception"))?;
             }
         }
-        Ok(())
+        if self.tell { AsyncConnection::tell(this) } else { Ok(()) }
     }
 }
 
