@@ -8,6 +8,7 @@
 //! - [`sending`]: what the application sends and takes
 //! - [`listening`]: events that are told to functions instead of waiting to be taken
 //! - [`closing`]: how this end closes
+//! - [`direct`]: writing past the transport
 //! - [`trace`]: what a logger is told of all that
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
 //!
@@ -17,6 +18,7 @@
 
 mod closing;
 mod common;
+mod direct;
 mod listening;
 mod opening;
 mod protocol;

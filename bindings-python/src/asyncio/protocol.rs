@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
+use super::direct::Direct;
 use super::listening::Callbacks;
 use super::state::{Asked, Phase, Ping, Received, Receiver, State};
 use super::trace::{Traced, kind_name};
@@ -85,7 +86,9 @@ impl AsyncConnection {
         let py = slf.py();
         let event_loop = GET_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
+        let direct = Direct::of(&transport);
         Self::change(slf, true, |state| {
+            state.direct = direct;
             state.transport = Some(transport.unbind());
             state.event_loop = Some(event_loop.unbind());
             if slf.get().is_server {

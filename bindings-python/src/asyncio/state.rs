@@ -8,6 +8,7 @@ use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, T
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::direct::Direct;
 use super::listening::Listener;
 use super::trace::Traced;
 use crate::settings::Shared;
@@ -81,6 +82,8 @@ pub(super) struct State {
     /// The transport, from `connection_made()` on; kept after its end for its addresses.
     pub(super) transport: Option<Py<PyAny>>,
     pub(super) event_loop: Option<Py<PyAny>>,
+    /// The transport's socket, if it can be written to.
+    pub(super) direct: Option<Direct>,
 
     /// Received messages, until `recv()` takes them.
     pub(super) queue: VecDeque<Received>,
@@ -150,6 +153,7 @@ impl State {
             phase: Phase::New,
             transport: None,
             event_loop: None,
+            direct: None,
             queue: VecDeque::new(),
             fragment: Vec::new(),
             joining: Vec::new(),

@@ -5,8 +5,9 @@ use std::mem;
 use itoden_core::{Segments, Timestamp, Transmit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PySlice};
 
+use super::direct::Direct;
 use super::listening::Listener;
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
@@ -18,6 +19,7 @@ use crate::clock::now;
 pub(super) struct Todo {
     transport: Option<Py<PyAny>>,
     write: Option<Py<PyBytes>>,
+    direct: Option<Direct>,
     shut: bool,
     end: Option<End>,
     /// `Some(true)`: pause reading; `Some(false)`: resume it.
@@ -98,6 +100,7 @@ impl State {
             todo.pause_reading = Some(pause);
         }
         if todo.write.is_some() || todo.shut || todo.end.is_some() || todo.pause_reading.is_some() {
+            todo.direct = self.direct;
             todo.transport = self.transport.as_ref().map(|transport| transport.clone_ref(py));
         }
     }
@@ -152,7 +155,7 @@ impl Todo {
         if let Some(transport) = &self.transport {
             let transport = transport.bind(py);
             if let Some(bytes) = &self.write
-                && let Err(error) = transport.call_method1(intern!(py, "write"), (bytes,))
+                && let Err(error) = write(transport, self.direct, bytes.bind(py))
             {
                 return AsyncConnection::fail_writing(this, error);
             }
@@ -203,6 +206,18 @@ fn settle(
     }
     future.call_method1(method, (with,))?;
     Ok(true)
+}
+
+fn write(transport: &Bound<'_, PyAny>, direct: Option<Direct>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
+    let py = transport.py();
+    let taken = direct.map_or(0, |direct| direct.write(transport, bytes.as_bytes()));
+    if taken == 0 {
+        transport.call_method1(intern!(py, "write"), (bytes,))?;
+    } else if taken < bytes.len()? {
+        let rest = pyo3::types::PyMemoryView::from(bytes)?.get_item(PySlice::new(py, taken as isize, isize::MAX, 1))?;
+        transport.call_method1(intern!(py, "write"), (rest,))?;
+    }
+    Ok(())
 }
 
 /// Ends this side of the transport: a TCP FIN, or where that can't be done alone (TLS), the whole of it.
