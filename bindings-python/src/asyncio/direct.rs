@@ -3,6 +3,18 @@
 //! A transport's `write()` costs more than the system call below it: asyncio's is Python, and uvloop's waits for the end
 //! of the loop's turn. What the socket does not take at once is the transport's, and so is every error.
 
+#[cfg(unix)]
+use std::io::{IoSlice, Write};
+#[cfg(unix)]
+use std::mem::ManuallyDrop;
+#[cfg(unix)]
+use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::fd::{FromRawFd, RawFd};
+
+use itoden_core::Segments;
+#[cfg(unix)]
+use pyo3::intern;
 use pyo3::prelude::*;
 
 /// Classes of transports that write plain bytes to the socket that they show, with the modules that they are from.
@@ -17,7 +29,7 @@ const PLAIN: [(&str, &str); 3] = [
 #[derive(Clone, Copy)]
 pub(super) struct Direct {
     #[cfg(unix)]
-    descriptor: std::os::fd::RawFd,
+    descriptor: RawFd,
 }
 
 #[cfg(unix)]
@@ -29,29 +41,31 @@ impl Direct {
             return None;
         }
         let socket = transport.call_method1("get_extra_info", ("socket",)).ok()?;
-        let descriptor: std::os::fd::RawFd = socket.call_method0("fileno").ok()?.extract().ok()?;
+        let descriptor: RawFd = socket.call_method0("fileno").ok()?.extract().ok()?;
         (descriptor >= 0).then_some(Self { descriptor })
     }
 
-    /// Writes from the beginning of `bytes` and returns how many the socket took: 0 if it is the transport's turn.
-    pub(super) fn write(self, transport: &Bound<'_, PyAny>, bytes: &[u8]) -> usize {
-        use std::io::Write;
-        use std::mem::ManuallyDrop;
-        use std::net::TcpStream;
-        use std::os::fd::FromRawFd;
-
+    /// Whether the transport has nothing to write and its socket is open.
+    pub(super) fn is_free(self, transport: &Bound<'_, PyAny>) -> bool {
+        let ask = |method| transport.call_method0(method).and_then(|answer| answer.is_truthy());
         let py = transport.py();
-        let ask = |method| transport.call_method0(method);
-        // A transport that is closing may have closed the descriptor, and another file may have it now.
-        let closing = ask(pyo3::intern!(py, "is_closing")).and_then(|closing| closing.is_truthy());
-        let waiting = ask(pyo3::intern!(py, "get_write_buffer_size")).and_then(|size| size.is_truthy());
-        if closing.unwrap_or(true) || waiting.unwrap_or(true) {
-            return 0;
-        }
+        !ask(intern!(py, "is_closing")).unwrap_or(true) && !ask(intern!(py, "get_write_buffer_size")).unwrap_or(true)
+    }
+
+    /// Writes from the beginning of `segments` and returns how many bytes the socket took: 0 if it is the transport's turn.
+    ///
+    /// `is_free()` must have said so, and no Python code may have run since.
+    pub(super) fn write(self, segments: &Segments<'_>) -> usize {
+        let mut slices = [IoSlice::new(&[]); 8];
+        let count = segments.fill(&mut slices);
         // SAFETY: the transport, which is not closing, owns the descriptor and keeps it open; it is of a stream socket
         // that does not block. `ManuallyDrop` leaves closing it to the transport, and nothing runs in between that could.
         let mut socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.descriptor) });
-        socket.write(bytes).unwrap_or(0)
+        let written = match &slices[..count] {
+            [only] => socket.write(only),
+            several => socket.write_vectored(several),
+        };
+        written.unwrap_or(0)
     }
 }
 
@@ -62,7 +76,11 @@ impl Direct {
         None
     }
 
-    pub(super) const fn write(self, _: &Bound<'_, PyAny>, _: &[u8]) -> usize {
+    pub(super) const fn is_free(self, _: &Bound<'_, PyAny>) -> bool {
+        false
+    }
+
+    pub(super) const fn write(self, _: &Segments<'_>) -> usize {
         0
     }
 }

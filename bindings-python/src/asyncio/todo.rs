@@ -5,7 +5,7 @@ use std::mem;
 use itoden_core::{Segments, Timestamp, Transmit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PySlice};
+use pyo3::types::PyBytes;
 
 use super::direct::Direct;
 use super::listening::Listener;
@@ -19,6 +19,7 @@ use crate::clock::now;
 pub(super) struct Todo {
     transport: Option<Py<PyAny>>,
     write: Option<Py<PyBytes>>,
+    /// Write to it as much as it takes, and then what `write` and `shut` would have said.
     direct: Option<Direct>,
     shut: bool,
     end: Option<End>,
@@ -89,7 +90,7 @@ impl State {
         // While the transport has more than it can write, output stays in the core, which bounds it: else a peer that
         // pings and never reads would fill the transport's buffer with pongs.
         if flush && !self.writing_paused && !self.transport_ended {
-            (todo.write, todo.shut) = self.take_output(py);
+            self.plan_output(py, todo);
         }
         if (self.given_up || self.closed.is_some()) && !mem::replace(&mut self.transport_ended, true) {
             todo.end = Some(if self.given_up { End::Abort } else { End::Close });
@@ -99,10 +100,37 @@ impl State {
             self.transport_paused = pause;
             todo.pause_reading = Some(pause);
         }
-        if todo.write.is_some() || todo.shut || todo.end.is_some() || todo.pause_reading.is_some() {
-            todo.direct = self.direct;
+        if todo.write.is_some()
+            || todo.direct.is_some()
+            || todo.shut
+            || todo.end.is_some()
+            || todo.pause_reading.is_some()
+        {
             todo.transport = self.transport.as_ref().map(|transport| transport.clone_ref(py));
         }
+    }
+
+    /// Frames that can be written directly stay in the core until nothing is locked.
+    fn plan_output(&mut self, py: Python<'_>, todo: &mut Todo) {
+        match (&mut self.phase, self.direct) {
+            (Phase::Open(core), Some(direct)) if self.head_to_write.is_empty() => match core.poll_transmit() {
+                Some(Transmit::Write(_)) => todo.direct = Some(direct),
+                Some(Transmit::Shutdown) => todo.shut = true,
+                None => {}
+            },
+            _ => (todo.write, todo.shut) = self.take_output(py),
+        }
+    }
+
+    /// Writes to the socket what it takes; returns the rest as `take_output()` does.
+    fn write_directly(&mut self, py: Python<'_>, direct: Option<Direct>) -> (Option<Py<PyBytes>>, bool) {
+        if let (Phase::Open(core), Some(direct)) = (&mut self.phase, direct)
+            && let Some(Transmit::Write(segments)) = core.poll_transmit()
+        {
+            let count = direct.write(&segments);
+            core.transmitted(count);
+        }
+        self.take_output(py)
     }
 
     /// All bytes that are to be written now, as one object, and whether this side of the transport ends after them.
@@ -154,12 +182,17 @@ impl Todo {
         }
         if let Some(transport) = &self.transport {
             let transport = transport.bind(py);
-            if let Some(bytes) = &self.write
-                && let Err(error) = write(transport, self.direct, bytes.bind(py))
+            let (mut write, mut shut_now) = (self.write, self.shut);
+            if let Some(direct) = self.direct {
+                let free = direct.is_free(transport);
+                (write, shut_now) = this.get().lock(py).write_directly(py, free.then_some(direct));
+            }
+            if let Some(bytes) = write
+                && let Err(error) = transport.call_method1(intern!(py, "write"), (bytes,))
             {
                 return AsyncConnection::fail_writing(this, error);
             }
-            if self.shut {
+            if shut_now {
                 shut(transport);
             }
             if let Some(end) = self.end {
@@ -206,18 +239,6 @@ fn settle(
     }
     future.call_method1(method, (with,))?;
     Ok(true)
-}
-
-fn write(transport: &Bound<'_, PyAny>, direct: Option<Direct>, bytes: &Bound<'_, PyBytes>) -> PyResult<()> {
-    let py = transport.py();
-    let taken = direct.map_or(0, |direct| direct.write(transport, bytes.as_bytes()));
-    if taken == 0 {
-        transport.call_method1(intern!(py, "write"), (bytes,))?;
-    } else if taken < bytes.len()? {
-        let rest = pyo3::types::PyMemoryView::from(bytes)?.get_item(PySlice::new(py, taken as isize, isize::MAX, 1))?;
-        transport.call_method1(intern!(py, "write"), (rest,))?;
-    }
-    Ok(())
 }
 
 /// Ends this side of the transport: a TCP FIN, or where that can't be done alone (TLS), the whole of it.
