@@ -96,10 +96,11 @@ class Connection:
     It belongs to its event loop and is not to be used from other threads.
     """
 
-    __slots__ = ("__weakref__", "_websocket")
+    __slots__ = ("__weakref__", "_post", "_websocket")
 
     def __init__(self, websocket: _AsyncConnection) -> None:
         self._websocket = websocket
+        self._post = websocket._post
 
     def send(self, message: DataLike, *, text: bool | None = None) -> None:
         """Sends a message: `str` as text, bytes-like as binary (§5.6).
@@ -115,7 +116,7 @@ class Connection:
             TypeError: `message` is neither `str` nor bytes-like.
             ValueError: it can't be encoded: lone surrogates, or bytes as text that are not UTF-8.
         """
-        self._websocket._post(message, text)
+        self._post(message, text)
 
     def ping(self, data: DataLike | None = None) -> Awaitable[float] | None:
         """Sends a ping (§5.5.2).

@@ -34,7 +34,7 @@ A line is sent as a text message; one that begins with a slash is a command:
   /close [CODE [REASON]] closes the connection; 1000 by default
   /help                  shows this
   //TEXT                 sends /TEXT as a text message
-The end of the input (Ctrl-D) closes the connection with 1000."""
+The end of the input closes the connection with 1000: Ctrl-D at once, that of a pipe after --wait."""
 
 _PROMPT = "> "
 
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--ping-interval", type=float, metavar="SECONDS", help="send pings; none by default")
     add("--open-timeout", type=float, default=10.0, metavar="SECONDS",
         help="how long connecting may take; 10 by default")  # fmt: skip
+    add("--wait", type=float, default=0.5, metavar="SECONDS",
+        help="how long the server must be silent before the end of a pipe closes the connection; 0.5 by default")  # fmt: skip
     return parser
 
 
@@ -112,11 +114,16 @@ class _Session(Listener):
     """Shows what comes, and does what lines say."""
 
     def __init__(self, screen: _Screen) -> None:
-        self._show = screen.show
+        self._screen = screen
+        self._active = 0.0
         self._room = asyncio.Event()
         self._room.set()
         self._pinged: set[bytes] = set()
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def _show(self, line: str) -> None:
+        self._active = asyncio.get_running_loop().time()
+        self._screen.show(line)
 
     # What comes.
 
@@ -163,12 +170,18 @@ class _Session(Listener):
 
     # What is typed.
 
-    async def do(self, line: str | None) -> None:
-        """Does what a line says; `None` is the end of the input."""
+    async def finish(self, wait: float) -> None:
+        """Closes the connection once nothing came for so many seconds: what was sent may still be answered."""
+        loop = asyncio.get_running_loop()
+        self._active = loop.time()
+        while (left := self._active + wait - loop.time()) > 0:
+            await asyncio.sleep(left)
+        self._connection.close()
+
+    async def do(self, line: str) -> None:
+        """Does what a line says."""
         try:
-            if line is None:
-                self._connection.close()
-            elif line.startswith("/") and not line.startswith("//"):
+            if line.startswith("/") and not line.startswith("//"):
                 self._command(line)
             else:
                 self._connection.send(line.removeprefix("/") if line.startswith("//") else line)
@@ -246,7 +259,8 @@ async def _talk(arguments: argparse.Namespace, terminal: bool) -> int:
         with contextlib.suppress(RuntimeError, asyncio.CancelledError):  # the loop has ended
             for line in lines:
                 asyncio.run_coroutine_threadsafe(session.do(line), loop).result()
-            asyncio.run_coroutine_threadsafe(session.do(None), loop).result()
+            wait = 0 if terminal else arguments.wait
+            asyncio.run_coroutine_threadsafe(session.finish(wait), loop).result()
 
     threading.Thread(target=read, daemon=True, name="itoden input").start()
     try:

@@ -19,7 +19,7 @@ from bench import cpu, echo_server, first_line, role_of
 LIBRARIES = ("itoden", "picows")
 LOOPS = ("uvloop", "asyncio")
 LOADS = {256: 12000, 8192: 10000}
-ROUNDS = 3
+ROUNDS = 5
 
 
 class Count:

@@ -45,11 +45,14 @@ impl Direct {
         (descriptor >= 0).then_some(Self { descriptor })
     }
 
-    /// Whether the transport has nothing to write and its socket is open.
-    pub(super) fn is_free(self, transport: &Bound<'_, PyAny>) -> bool {
+    /// Whether the transport has nothing to write and its socket is open. `queued`: something was left to the transport, and
+    /// it had not written it all when it was last asked.
+    pub(super) fn is_free(self, transport: &Bound<'_, PyAny>, queued: bool) -> bool {
         let ask = |method| transport.call_method0(method).and_then(|answer| answer.is_truthy());
         let py = transport.py();
-        !ask(intern!(py, "is_closing")).unwrap_or(true) && !ask(intern!(py, "get_write_buffer_size")).unwrap_or(true)
+        let closing = ask(intern!(py, "is_closing")).unwrap_or(true);
+        let waiting = queued && ask(intern!(py, "get_write_buffer_size")).unwrap_or(true);
+        !closing && !waiting
     }
 
     /// Writes from the beginning of `segments` and returns how many bytes the socket took: 0 if it is the transport's turn.
@@ -76,7 +79,7 @@ impl Direct {
         None
     }
 
-    pub(super) const fn is_free(self, _: &Bound<'_, PyAny>) -> bool {
+    pub(super) const fn is_free(self, _: &Bound<'_, PyAny>, _: bool) -> bool {
         false
     }
 

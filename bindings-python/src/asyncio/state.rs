@@ -84,6 +84,8 @@ pub(super) struct State {
     pub(super) event_loop: Option<Py<PyAny>>,
     /// The transport's socket, if it can be written to.
     pub(super) direct: Option<Direct>,
+    /// The transport was given something to write, and may not have written it all.
+    pub(super) queued_in_transport: bool,
 
     /// Received messages, until `recv()` takes them.
     pub(super) queue: VecDeque<Received>,
@@ -154,6 +156,7 @@ impl State {
             transport: None,
             event_loop: None,
             direct: None,
+            queued_in_transport: true,
             queue: VecDeque::new(),
             fragment: Vec::new(),
             joining: Vec::new(),

@@ -21,6 +21,7 @@ pub(super) struct Todo {
     write: Option<Py<PyBytes>>,
     /// Write to it as much as it takes, and then what `write` and `shut` would have said.
     direct: Option<Direct>,
+    queued: bool,
     shut: bool,
     end: Option<End>,
     /// `Some(true)`: pause reading; `Some(false)`: resume it.
@@ -114,11 +115,14 @@ impl State {
     fn plan_output(&mut self, py: Python<'_>, todo: &mut Todo) {
         match (&mut self.phase, self.direct) {
             (Phase::Open(core), Some(direct)) if self.head_to_write.is_empty() => match core.poll_transmit() {
-                Some(Transmit::Write(_)) => todo.direct = Some(direct),
+                Some(Transmit::Write(_)) => (todo.direct, todo.queued) = (Some(direct), self.queued_in_transport),
                 Some(Transmit::Shutdown) => todo.shut = true,
                 None => {}
             },
-            _ => (todo.write, todo.shut) = self.take_output(py),
+            _ => {
+                (todo.write, todo.shut) = self.take_output(py);
+                self.queued_in_transport |= todo.write.is_some();
+            }
         }
     }
 
@@ -129,8 +133,11 @@ impl State {
         {
             let count = direct.write(&segments);
             core.transmitted(count);
+            self.queued_in_transport = false;
         }
-        self.take_output(py)
+        let rest = self.take_output(py);
+        self.queued_in_transport |= rest.0.is_some();
+        rest
     }
 
     /// All bytes that are to be written now, as one object, and whether this side of the transport ends after them.
@@ -184,7 +191,7 @@ impl Todo {
             let transport = transport.bind(py);
             let (mut write, mut shut_now) = (self.write, self.shut);
             if let Some(direct) = self.direct {
-                let free = direct.is_free(transport);
+                let free = direct.is_free(transport, self.queued);
                 (write, shut_now) = this.get().lock(py).write_directly(py, free.then_some(direct));
             }
             if let Some(bytes) = write
