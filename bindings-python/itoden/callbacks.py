@@ -14,8 +14,8 @@
     async with callbacks.serve(Echo, "localhost", 8765) as server:
         await server.serve_forever()
 
-This is the shortest way from the network to Python, for those who count microseconds. There is no queue between:
-what a function does not keep is gone, and while one runs nothing else of the event loop does.
+This is the shortest way from the network to Python, for those who count microseconds. There is no queue
+between: what a function does not keep is gone, and while one runs nothing else of the event loop does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from .asyncio import client, server
 from .asyncio.connection import Connection as _AsyncConnection
@@ -37,11 +37,12 @@ __all__ = ["Connection", "Listener", "Server", "connect", "serve", "unix_connect
 
 
 class Listener:
-    """What a connection tells. A subclass has the functions that it wants; these do nothing. A listener need not be
-    a subclass: what it does not have is not called.
+    """What a connection tells. A subclass has the functions that it wants; these do nothing. A listener need
+    not be a subclass: what it does not have is not called.
 
-    They are called on the event loop of the connection. If one raises an exception, the loop's exception handler is
-    told of it, the connection is closed with the code 1011, and nothing but `on_close` is called any more.
+    They are called on the event loop of the connection. If one raises an exception, the loop's exception
+    handler is told of it, the connection is closed with the code 1011, and nothing but `on_close` is called
+    any more.
     """
 
     def on_open(self, connection: Connection) -> None:
@@ -57,8 +58,8 @@ class Listener:
         """A pong came (§5.5.3), asked for or not."""
 
     def on_pause(self) -> None:
-        """More than `write_limit` waits to be written: send no more until `on_resume()`. Called by `send()` itself,
-        so that a sender may look at a flag that this sets."""
+        """More than `write_limit` waits to be written: send no more until `on_resume()`. Called by `send()`
+        itself, so that a sender may look at a flag that this sets."""
 
     def on_resume(self) -> None:
         """There is room again."""
@@ -78,7 +79,12 @@ _TOLD = ("on_message", "on_ping", "on_pong", "on_close", "on_pause", "on_resume"
 class _Callbacks:
     """The functions of a listener that do something."""
 
-    __slots__ = _TOLD
+    on_message: Callable[[Data], object] | None
+    on_ping: Callable[[bytes], object] | None
+    on_pong: Callable[[bytes], object] | None
+    on_close: Callable[[int, str], object] | None
+    on_pause: Callable[[], object] | None
+    on_resume: Callable[[], object] | None
 
     def __init__(self, listener: object) -> None:
         for name in _TOLD:
@@ -125,8 +131,8 @@ class Connection:
             data: at most 125 bytes; a string is encoded as UTF-8. By default four random bytes.
 
         Returns:
-            An awaitable of how long the pong took, in seconds, which need not be awaited; `None` if the connection
-            is closing.
+            An awaitable of how long the pong took, in seconds, which need not be awaited; `None` if the
+            connection is closing.
 
         Raises:
             ConnectionClosed: the connection is closed.
@@ -150,8 +156,8 @@ class Connection:
         self._websocket._pong(data)
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Begins the closing handshake (§7.1.2); `on_close()` tells of its end. Messages that the peer sends before
-        its own Close frame are still told. If the connection is closing or closed, this does nothing.
+        """Begins the closing handshake (§7.1.2); `on_close()` tells of its end. Messages that the peer sends
+        before its own Close frame are still told. If the connection is closing or closed, this does nothing.
 
         Args:
             code: 1000-1003, 1007-1014 or 3000-4999 (§7.4).
@@ -171,12 +177,14 @@ class Connection:
         await self._websocket.wait_closed()
 
     def pause(self) -> None:
-        """Tells the listener of no message and reads nothing from the network until `resume()`, so that a peer which
-        sends too fast is slowed down. The end of the connection is then told after `resume()` too."""
+        """Tells the listener of no message and reads nothing from the network until `resume()`, so that a
+        peer which sends too fast is slowed down. The end of the connection is then told after `resume()`
+        too."""
         self._websocket._pause_listening(True)
 
     def resume(self) -> None:
-        """Goes on after `pause()`; what waits is told before this returns, unless it is called by the listener."""
+        """Goes on after `pause()`; what waits is told before this returns, unless it is called by the
+        listener."""
         self._websocket._pause_listening(False)
 
     @property
@@ -255,8 +263,8 @@ def _listen(websocket: _AsyncConnection, listener: Any) -> Connection:
 class connect:  # noqa: N801 - a class, so that it can be awaited and entered; used like a function
     """Connects to a WebSocket server and tells a listener what comes.
 
-    `connection = await connect(uri, listener)`, or `async with`, which closes the connection at the end and waits for
-    that.
+    `connection = await connect(uri, listener)`, or `async with`, which closes the connection at the end and
+    waits for that.
 
     Args:
         uri: as for `itoden.connect()`.
@@ -331,11 +339,12 @@ def serve(
 ) -> Server:
     """Makes a WebSocket server that tells a listener of each connection what comes.
 
-    If the factory or `on_open()` raises an exception, that is logged and the connection is closed with the code 1011.
+    If the factory or `on_open()` raises an exception, that is logged and the connection is closed with the
+    code 1011.
 
     Args:
-        listener_factory: a function that makes a listener for each connection, such as a class with functions of
-            `Listener`.
+        listener_factory: a function that makes a listener for each connection, such as a class with
+            functions of `Listener`.
         host: as for `itoden.serve()`.
         port: as for `itoden.serve()`.
         **kwargs: as for `itoden.serve()`: `process_request`, `origins`, `ssl`, `max_size`, `write_limit`, …

@@ -59,12 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--proxy", metavar="URI", help="a proxy; by default that of the environment")
     add("--no-proxy", action="store_true", help="use no proxy")
     add("--no-compression", action="store_true", help="offer no permessage-deflate")
-    add("--max-size", type=int, metavar="BYTES", help="the largest message that is taken; no limit by default")
+    add(
+        "--max-size", type=int, metavar="BYTES", help="the largest message that is taken; no limit by default"
+    )
     add("--ping-interval", type=float, metavar="SECONDS", help="send pings; none by default")
     add("--open-timeout", type=float, default=10.0, metavar="SECONDS",
         help="how long connecting may take; 10 by default")  # fmt: skip
     add("--wait", type=float, default=0.5, metavar="SECONDS",
-        help="how long the server must be silent before the end of a pipe closes the connection; 0.5 by default")  # fmt: skip
+        help="how long the server is silent before the end of a pipe closes; 0.5 by default")  # fmt: skip
     return parser
 
 
@@ -171,10 +173,11 @@ class _Session(Listener):
     # What is typed.
 
     async def finish(self, wait: float) -> None:
-        """Closes the connection once nothing came for so many seconds: what was sent may still be answered."""
+        """Closes the connection once nothing came for so many seconds: what was sent may still be
+        answered."""
         loop = asyncio.get_running_loop()
         self._active = loop.time()
-        while (left := self._active + wait - loop.time()) > 0:
+        while (left := self._active + wait - loop.time()) > 0:  # noqa: ASYNC110 - whatever comes sets it anew
             await asyncio.sleep(left)
         self._connection.close()
 
@@ -208,7 +211,9 @@ class _Session(Listener):
         try:
             data = bytes.fromhex(text)
         except ValueError:
-            raise ValueError(f"{text!r} is not hexadecimal; two digits a byte are needed, as in 48 69 0a.") from None
+            raise ValueError(
+                f"{text!r} is not hexadecimal; two digits a byte are needed, as in 48 69 0a."
+            ) from None
         self._connection.send(data)
 
     def _ping(self, text: str) -> None:
@@ -237,8 +242,8 @@ def _typed(screen: _Screen) -> Iterator[str]:
 
 
 def _piped() -> Iterator[str]:
-    """The lines of an input that is no terminal. Python's own reader holds a lock while it waits, with which the
-    interpreter could not end."""
+    """The lines of an input that is no terminal. Python's own reader holds a lock while it waits, with which
+    the interpreter could not end."""
     rest = b""
     while data := os.read(sys.stdin.fileno(), 65536):
         *lines, rest = (rest + data).split(b"\n")
@@ -312,7 +317,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the command line, without its name; by default those of this process.
 
     Returns:
-        The exit status: 0 if the connection was closed with 1000, 1001 or no code, 1 if it ended otherwise or could
+        The exit status: 0 if the connection was closed with 1000, 1001 or no code, 1 if it ended otherwise
+            or could
         not be opened, 130 after Ctrl-C. Wrong arguments end the process with 2.
     """
     parser = _parser()

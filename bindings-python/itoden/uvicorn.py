@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import functools
 import http
 import logging
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
@@ -47,20 +47,24 @@ _PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 _CONNECTING, _OPEN, _RESPONDING, _ENDED = range(4)
 
 
-@functools.lru_cache(maxsize=16)
-def _settings(
-    max_size: int, max_queue: int, ping_interval: float | None, ping_timeout: float | None, deflate: bool
-) -> _native.Settings:
-    return options.settings(
-        server=True,
-        max_size=max_size,
-        max_queue=max_queue,
-        ping_interval=ping_interval or None,  # uvicorn takes 0 for none
-        ping_timeout=ping_timeout,
-        compression="deflate" if deflate else None,
-        close_timeout=options.TIMEOUT,
-        write_limit=options.WRITE_LIMIT,
-    )
+# The settings of the configurations that are in use.
+_known: weakref.WeakKeyDictionary[Config, _native.Settings] = weakref.WeakKeyDictionary()
+
+
+def _settings(config: Config) -> _native.Settings:
+    settings = _known.get(config)
+    if settings is None:
+        settings = _known[config] = options.settings(
+            server=True,
+            max_size=config.ws_max_size,
+            max_queue=config.ws_max_queue,
+            ping_interval=config.ws_ping_interval or None,  # uvicorn takes 0 for none
+            ping_timeout=config.ws_ping_timeout,
+            compression="deflate" if config.ws_per_message_deflate else None,
+            close_timeout=options.TIMEOUT,
+            write_limit=options.WRITE_LIMIT,
+        )
+    return settings
 
 
 def _decode(fields: Any) -> _Fields:
@@ -79,14 +83,7 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
 
     def __new__(cls, config: Config, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no transport yet."""
-        settings = _settings(
-            config.ws_max_size,
-            config.ws_max_queue,
-            config.ws_ping_interval,
-            config.ws_ping_timeout,
-            config.ws_per_message_deflate,
-        )
-        return super().__new__(cls, settings, True)
+        return super().__new__(cls, _settings(config), True)
 
     def __init__(
         self,
@@ -134,7 +131,8 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
         try:
             self._check_request()
         except InvalidHandshake as error:
-            (status, phrase, fields), body = error.answer
+            refusal: Any = error
+            (status, phrase, fields), body = refusal.answer
             self._refuse(_native.response_bytes(status, phrase, fields, body))
             self._phase = _ENDED
             return
@@ -227,7 +225,9 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
 
     async def receive(self) -> _Message:
         """ASGI's `receive`. After the end of the connection every call returns `websocket.disconnect`."""
-        while self._disconnect is None:
+        while True:
+            if self._disconnect is not None:
+                return self._disconnect
             if not self._connect_told:
                 self._connect_told = True
                 return {"type": "websocket.connect"}
@@ -235,7 +235,7 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
                 message = self._take()
             except ConnectionClosed:
                 self._end(self.close_code or CloseCode.NO_STATUS_RCVD, self.close_reason or "")
-                break
+                continue
             except ConcurrencyError:
                 await self._wait_turn()
                 continue
@@ -251,7 +251,6 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
                 self._stop_waiting()
                 if self._next_waiters:
                     self._wake_next()
-        return self._disconnect
 
     async def _wait_turn(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

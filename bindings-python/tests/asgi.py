@@ -28,7 +28,7 @@ HTTPS = ["h11", "httptools"]
 CLIENTS: dict[str, Any] = {"itoden": itoden, "websockets": websockets}
 
 Message = dict[str, Any]
-App = Callable[[dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any]
+App = Callable[[Any, Any, Any], Awaitable[Any]]
 
 
 class Running:
@@ -70,7 +70,7 @@ class Place:
         else:
             sock = socket.create_server(("127.0.0.1", 0))
         options: dict[str, Any] = {"lifespan": "off", "log_config": None, **config}
-        settings = uvicorn.Config(app, ws=self.ws, http=self.http, **options)  # type: ignore[arg-type]
+        settings = uvicorn.Config(app, ws=self.ws, http=self.http, **options)
         settings.load()
         server = uvicorn.Server(settings)
         running = asyncio.create_task(server.serve(sockets=[sock]))

@@ -15,7 +15,19 @@ import pytest
 
 import itoden
 from asgi import LOOPS
-from harness import CLOSE, PING, PONG, TEXT, Peer, answer_upgrade, asynchronous, frame, port_of, raw_server, until
+from harness import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Peer,
+    answer_upgrade,
+    asynchronous,
+    frame,
+    port_of,
+    raw_server,
+    until,
+)
 from itoden import callbacks
 from itoden.typing import Data
 
@@ -143,7 +155,10 @@ async def test_what_came_with_the_answer_is_told_after_on_open() -> None:
 @asynchronous
 async def test_a_close_that_came_with_the_answer_is_told_too() -> None:
     client = Recorder()
-    async with with_raw_server(client, server_frames("a") + frame(CLOSE, b"\x03\xe8ok", masked=False)) as (_, peer):
+    async with with_raw_server(client, server_frames("a") + frame(CLOSE, b"\x03\xe8ok", masked=False)) as (
+        _,
+        peer,
+    ):
         peer.end()
         await client.closed.wait()
         assert client.told == ["open", "a", ("close", 1000, "ok")]
@@ -386,7 +401,7 @@ async def test_a_server_refuses_and_closes_as_serve_does() -> None:
     assert connection.remote_address[1] == port_of(server)
     assert connection.local_address[0] == "127.0.0.1"
     assert connection.id == connection.id
-    assert connection.logger.name == "itoden.client"  # type: ignore[union-attr]
+    assert connection.logger.name == "itoden.client"
     server.close()
     await server.wait_closed()
     await client.closed.wait()
@@ -433,8 +448,11 @@ async def test_an_exception_in_the_block_closes_with_1011() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: callbacks.serve("Echo"), "listener_factory must be a function, not str"),  # type: ignore[arg-type]
-        (lambda: callbacks.connect("ws://localhost/", Wrong()), "on_message of a listener must be a function, not int"),
+        (lambda: callbacks.serve(no_function), "listener_factory must be a function, not str"),
+        (
+            lambda: callbacks.connect("ws://localhost/", Wrong()),
+            "on_message of a listener must be a function, not int",
+        ),
     ],
 )
 def test_bad_arguments_are_named(make: Any, message: str) -> None:
@@ -444,6 +462,9 @@ def test_bad_arguments_are_named(make: Any, message: str) -> None:
 
 class Wrong:
     on_message = 5
+
+
+no_function: Any = "Echo"
 
 
 @asynchronous

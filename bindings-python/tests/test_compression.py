@@ -138,7 +138,11 @@ async def test_fragments_are_compressed_and_none_waits_for_the_next_one() -> Non
             yield "world"
 
         sending = asyncio.ensure_future(connection.send(fragments()))
-        for first, tail, expected in [(0x41, b"", b"Hello, "), (0x00, b"", b"world"), (0x80, b"\0\0\xff\xff", b"")]:
+        for first, tail, expected in [
+            (0x41, b"", b"Hello, "),
+            (0x00, b"", b"world"),
+            (0x80, b"\0\0\xff\xff", b""),
+        ]:
             head = await reader.readexactly(6)
             assert head[0] == first
             payload = await reader.readexactly(head[1] & 0x7F)

@@ -131,13 +131,22 @@ async def the_subprotocol_is_the_applications(place: Place) -> Any:
 @scenario
 async def headers_of_the_answer_are_the_applications_and_the_servers(place: Place) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await accept(receive, send, headers=[(b"set-cookie", b"a=1"), (b"Set-Cookie", b"b=2"), (b"x", b"\xe9")])
+        await accept(
+            receive, send, headers=[(b"set-cookie", b"a=1"), (b"Set-Cookie", b"b=2"), (b"x", b"\xe9")]
+        )
 
-    seen = []
+    seen: list[Any] = []
     for config in ({}, {"server_header": False, "date_header": False, "headers": [("x-config", "yes")]}):
         async with place.serving(app, **config) as running, place.connect(running.uri) as connection:
             headers = connection.response.headers
-            seen.append((headers.get_all("set-cookie"), headers["x"], headers.get_all("server"), headers.get("x-config")))
+            seen.append(
+                (
+                    headers.get_all("set-cookie"),
+                    headers["x"],
+                    headers.get_all("server"),
+                    headers.get("x-config"),
+                )
+            )
             seen.append(("date" in headers, headers["connection"].lower(), headers["upgrade"].lower()))
     return seen
 
@@ -232,7 +241,9 @@ async def compression_is_agreed_unless_it_is_turned_off(place: Place) -> Any:
     seen = []
     for config in ({}, {"ws_per_message_deflate": False}):
         async with place.serving(echo, **config) as running, place.connect(running.uri) as connection:
-            seen.append("permessage-deflate" in connection.response.headers.get("Sec-WebSocket-Extensions", ""))
+            seen.append(
+                "permessage-deflate" in connection.response.headers.get("Sec-WebSocket-Extensions", "")
+            )
             await connection.send("a" * 10_000)
             seen.append(await connection.recv() == "a" * 10_000)
     return seen

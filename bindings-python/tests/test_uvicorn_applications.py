@@ -23,7 +23,7 @@ import starlette.websockets
 
 import itoden
 from asgi import HTTPS, ITODEN, LOOPS, Place, Recorder, accept, closing, echo, refusal, run
-from harness import REQUEST, Peer, until
+from harness import PING, REQUEST, Peer, until
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 places = pytest.mark.parametrize("place", [Place(ITODEN, http, "itoden") for http in HTTPS], ids=HTTPS)
@@ -132,7 +132,8 @@ def test_the_state_of_the_lifespan_is_the_connections() -> None:
         await websocket.close()
 
     app = starlette.applications.Starlette(
-        routes=[starlette.routing.WebSocketRoute("/", tell)], lifespan=contextlib.asynccontextmanager(lifespan)
+        routes=[starlette.routing.WebSocketRoute("/", tell)],
+        lifespan=contextlib.asynccontextmanager(lifespan),
     )
 
     async def scenario(place: Place) -> None:
@@ -219,7 +220,7 @@ def test_several_tasks_may_receive_and_one_may_give_up() -> None:
         await asyncio.sleep(0)
         tasks[0].cancel()
         await send({"type": "websocket.send", "text": "ready"})
-        done = await asyncio.gather(*tasks, return_exceptions=True)
+        done: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(done[0], asyncio.CancelledError)
         got.extend(message["text"] for message in done[1:])
 
@@ -365,8 +366,7 @@ def test_keepalive_ends_a_silent_connection(loop: str) -> None:
         options = {"ws_ping_interval": 0.02, "ws_ping_timeout": 0.02}
         async with place.serving(recorder, **options) as running:
             peer, _ = await raw_client(running.port)
-            opcode, payload = await peer.receive()
-            assert opcode == 9
+            assert (await peer.receive())[0] == PING
             assert await peer.receive_close() == (1011, "keepalive ping timeout")
             peer.end()
             await recorder.ended.wait()
@@ -491,7 +491,9 @@ def test_what_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
             await closing(connection)
 
     run(scenario, Place(ITODEN))
-    told = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "uvicorn.error"]
+    told = [
+        (record.levelno, record.getMessage()) for record in caplog.records if record.name == "uvicorn.error"
+    ]
     assert (logging.ERROR, "Exception in ASGI application\n") in told
     assert any('"WebSocket /fail?a=b" [accepted]' in text for _, text in told)
     assert any(text.endswith("WebSocket connection made") for _, text in told)

@@ -1,8 +1,8 @@
 """CPU per round trip of a client with functions: `itoden.callbacks` beside the core of `picows`, interleaved.
 
-Run it with the Python of `.venv`, after `.venv/bin/pip install picows`. The process that is measured does nothing else;
-it talks to the echo server in Rust, with one message in flight. Both make `bytes` of what comes. What counts are the
-ratios.
+Run it with the Python of `.venv`, after `.venv/bin/pip install picows`. The process that is measured does
+nothing else; it talks to the echo server in Rust, with one message in flight. Both make `bytes` of what
+comes. What counts are the ratios.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ ROUNDS = 5
 
 
 class Count:
-    """Sends a message whenever one comes, until all have come. Prints the microseconds of CPU per round trip."""
+    """Sends a message whenever one comes, until all have come. Prints the microseconds of CPU per round
+    trip."""
 
     def __init__(self, size: int, count: int) -> None:
         self.message = bytes(size)

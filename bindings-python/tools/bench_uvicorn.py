@@ -1,8 +1,8 @@
 """CPU and throughput of uvicorn with `itoden.uvicorn` beside its own WebSocket protocols, interleaved.
 
-Run it with the Python of `.venv`. A server process with an application of ASGI that echoes is loaded by raw sockets in
-another process. The floor is a protocol of asyncio that answers as many bytes without looking at them: what loop,
-transport and kernel cost. The rest is the protocol's share. What counts are the ratios.
+Run it with the Python of `.venv`. A server process with an application of ASGI that echoes is loaded by raw
+sockets in another process. The floor is a protocol of asyncio that answers as many bytes without looking at
+them: what loop, transport and kernel cost. The rest is the protocol's share. What counts are the ratios.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def serve(kind: str) -> None:
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server._serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
         listening = server.servers[0]
     print(listening.sockets[0].getsockname()[1], flush=True)
@@ -148,7 +148,8 @@ def ask(process: Any) -> str:
     """Sends a line, and returns the line that answers it."""
     process.stdin.write("\n")
     process.stdin.flush()
-    return first_line(process)
+    line: str = first_line(process)
+    return line
 
 
 def main() -> None:
@@ -160,9 +161,14 @@ def main() -> None:
                 rows = results.setdefault(f"{loop}, {in_flight} in flight", {})
                 for kind in ("floor", *KINDS):
                     rows.setdefault(kind, []).append(measure(kind, loop, in_flight))
-    print(f"{CONNECTIONS} × {SIZE} B | protocol | CPU µs | share µs | messages/s | share / theirs | throughput / theirs")
+    print(
+        f"{CONNECTIONS} × {SIZE} B | protocol | CPU µs | share | messages/s | share / theirs | rate / theirs"
+    )
     for name, rows in results.items():
-        medians = {kind: [statistics.median(column) for column in zip(*runs)] for kind, runs in rows.items()}
+        medians = {
+            kind: [statistics.median(column) for column in zip(*runs, strict=True)]
+            for kind, runs in rows.items()
+        }
         floor, (ours, our_rate) = medians["floor"][0], medians["itoden"]
         for kind, (used, rate) in medians.items():
             share = f"{(ours - floor) / (used - floor):.2f}" if used > floor else ""
