@@ -152,8 +152,6 @@ class WebSocketProtocol(_native.AsyncConnection, asyncio.BufferedProtocol):
             self._phase = _ENDED
             self._end(CloseCode.ABNORMAL_CLOSURE)
         self.resume_writing()
-        if exc is None and self.transport is not None:
-            self.transport.close()
 
     def pause_writing(self) -> None:
         """Called by the transport when it has more to write than it should."""

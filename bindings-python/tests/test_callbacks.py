@@ -255,6 +255,20 @@ async def test_a_function_that_fails_closes_the_connection_and_the_loop_is_told(
     assert [str(context["exception"]) for context in contexts] == ["on purpose"]
 
 
+def test_ctrl_c_in_a_function_ends_the_loop() -> None:
+    class Interrupted(callbacks.Listener):
+        def on_message(self, data: Data) -> None:
+            raise KeyboardInterrupt
+
+    async def scenario() -> None:
+        async with asyncio.timeout(30), with_raw_server(Interrupted()) as (_, peer):
+            peer.send(TEXT, b"a")
+            await asyncio.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(scenario())
+
+
 @asynchronous
 async def test_an_on_open_that_fails_fails_connect() -> None:
     class Fails(callbacks.Listener):

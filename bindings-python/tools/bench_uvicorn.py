@@ -21,11 +21,7 @@ import uvicorn
 
 from bench import cpu, first_line, role_of
 
-KINDS = {
-    "itoden": "itoden.uvicorn:WebSocketProtocol",
-    "websockets-sansio": "websockets-sansio",
-    "wsproto": "wsproto",
-}
+KINDS = {"itoden": "itoden.uvicorn:WebSocketProtocol", "websockets-sansio": "websockets-sansio"}
 LOOPS = ("uvloop", "asyncio")
 IN_FLIGHT = (1, 16)
 ROUNDS, CONNECTIONS, SIZE, MESSAGES = 5, 64, 64, 64 * 800
@@ -44,19 +40,25 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "bytes": message["bytes"]})
 
 
-class Floor(asyncio.Protocol):
+class Floor(asyncio.BufferedProtocol):
     """Answers as many bytes as an echo would have."""
+
+    buffer = memoryview(bytearray(256 << 10))
+    echoes = bytes(256 << 10)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.buffer
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.open = False
 
-    def data_received(self, data: bytes) -> None:
+    def buffer_updated(self, nbytes: int) -> None:
         if not self.open:
             self.open = True
             self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-        elif len(data) >= len(FRAME):
-            self.transport.write(data[: len(data) // len(FRAME) * (SIZE + 2)])
+        elif nbytes >= len(FRAME):
+            self.transport.write(self.echoes[: nbytes // len(FRAME) * (SIZE + 2)])
         else:
             self.transport.close()
 

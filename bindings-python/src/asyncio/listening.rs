@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use itoden_core::{CloseCode, Message, ReadyState};
 use pyo3::PyTraverseError;
+use pyo3::exceptions::PyException;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -160,7 +161,7 @@ impl AsyncConnection {
         }) else {
             return Ok(());
         };
-        loop {
+        let told = loop {
             let next = {
                 let state = &mut *state.lock(py);
                 match state.listener.as_mut().and_then(Listener::next) {
@@ -171,16 +172,19 @@ impl AsyncConnection {
                     }
                 }
             };
-            let Some(told) = next else { break };
-            if let Err(error) = Self::tell_one(this, &callbacks, told) {
-                Self::fail_listening(this, error)?;
+            let Some(told) = next else { break Ok(()) };
+            if let Err(error) =
+                Self::tell_one(this, &callbacks, told).or_else(|error| Self::fail_listening(this, error))
+            {
+                break Err(error);
             }
-        }
+        };
         Self::change(this, true, |state| {
             if let Some(listener) = &mut state.listener {
                 listener.telling = false;
             }
-        })
+        })?;
+        told
     }
 
     fn tell_one(this: &Bound<'_, Self>, callbacks: &Callbacks, told: Told) -> PyResult<()> {
@@ -211,6 +215,9 @@ impl AsyncConnection {
     /// of any asyncio protocol.
     fn fail_listening(this: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
         let py = this.py();
+        if !error.is_instance_of::<PyException>(py) {
+            return Err(error); // KeyboardInterrupt and SystemExit are for the loop itself
+        }
         let context = PyDict::new(py);
         context.set_item("message", "a function of a listener of itoden failed")?;
         context.set_item("exception", error.into_value(py))?;
