@@ -210,7 +210,9 @@ def test_a_descriptor_that_is_another_files_now_is_not_written_to(loop: str) -> 
             await connection.send("first")
             assert connection.transport is not None
             connection.transport.abort()
-            pairs = [socket.socketpair() for _ in range(20)]  # one of them is likely to be given the descriptor
+            pairs = [
+                socket.socketpair() for _ in range(20)
+            ]  # one of them is likely to be given the descriptor
             with contextlib.suppress(itoden.ConnectionClosed):
                 connection._post("not for them", None)
             for one in itertools.chain.from_iterable(pairs):

@@ -24,7 +24,7 @@ from bench import cpu, first_line, role_of
 KINDS = {"itoden": "itoden.uvicorn:WebSocketProtocol", "websockets-sansio": "websockets-sansio"}
 LOOPS = ("uvloop", "asyncio")
 IN_FLIGHT = (1, 16)
-ROUNDS, CONNECTIONS, SIZE, MESSAGES = 5, 64, 64, 64 * 800
+ROUNDS, CONNECTIONS, SIZE, MESSAGES = 5, 64, 64, 64 * 600
 FRAME = bytes([0x82, 0x80 | SIZE, 0, 0, 0, 0]) + bytes(SIZE)
 REQUEST = (
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
