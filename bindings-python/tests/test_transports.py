@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import itertools
 import os
+import socket
 import ssl
 import threading
 import weakref
@@ -15,8 +18,12 @@ import websockets.asyncio.client
 import websockets.asyncio.server
 
 import itoden
-from harness import BINARY, KEY, ROLES, asynchronous, both_ends, port_of, raw_peer, until
+from asgi import LOOPS
+from harness import BINARY, KEY, ROLES, TEXT, asynchronous, both_ends, port_of, raw_peer, until
 from itoden._native import Connection
+
+if "uvloop" in LOOPS:
+    import uvloop
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 
@@ -194,3 +201,42 @@ def test_a_connection_that_was_dropped_open_is_collected() -> None:
     run()
     gc.collect()
     assert [reference() for reference in references] == [None, None]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_descriptor_that_is_another_files_now_is_not_written_to(loop: str) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(30), raw_peer("client") as (connection, _):
+            await connection.send("first")
+            assert connection.transport is not None
+            connection.transport.abort()
+            pairs = [
+                socket.socketpair() for _ in range(20)
+            ]  # one of them is likely to be given the descriptor
+            with contextlib.suppress(itoden.ConnectionClosed):
+                connection._post("not for them", None)
+            for one in itertools.chain.from_iterable(pairs):
+                one.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    one.recv(1)
+            for one in itertools.chain.from_iterable(pairs):
+                one.close()
+
+    uvloop.run(scenario()) if loop == "uvloop" else asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_a_socket_does_not_take_keeps_its_place(loop: str) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(30), raw_peer("client", write_limit=1 << 30) as (connection, peer):
+            messages = [bytes([number]) * 300_000 for number in range(30)] + [b"small"]
+            for message in messages:
+                await connection.send(message)
+            assert connection.transport is not None
+            assert connection.transport.get_write_buffer_size() > 0
+            for message in messages:
+                assert await peer.receive() == (BINARY, message)
+            await connection.send("and directly again")
+            assert await peer.receive() == (TEXT, b"and directly again")
+
+    uvloop.run(scenario()) if loop == "uvloop" else asyncio.run(scenario())

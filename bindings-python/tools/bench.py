@@ -7,12 +7,14 @@ it is loaded by raw sockets in another process. Compression is off on both sides
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +84,26 @@ async def load(port: int) -> None:
     await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
 
 
-def role(*arguments: object, **kwargs: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, *map(str, arguments)]
-    return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **kwargs)
+def role_of(file: str, *arguments: object) -> subprocess.Popen[str]:
+    """Another process of a benchmark."""
+    command = [sys.executable, file, *map(str, arguments)]
+    return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def role(*arguments: object) -> subprocess.Popen[str]:
+    return role_of(__file__, *arguments)
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[subprocess.Popen[str]]:
+    """The echo server in Rust, which prints its URI first."""
+    cargo = "cargo run --quiet --release -p itoden-net --example echo_server -- 127.0.0.1:0"
+    peer = subprocess.Popen(cargo.split(), cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    try:
+        yield peer
+    finally:
+        peer.kill()
+        peer.wait()
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
@@ -104,21 +123,8 @@ def measure_server(library: str) -> float:
 
 
 def main() -> None:
-    cargo = [
-        "cargo",
-        "run",
-        "--quiet",
-        "--release",
-        "-p",
-        "itoden-net",
-        "--example",
-        "echo_server",
-        "--",
-        "127.0.0.1:0",
-    ]
-    peer = subprocess.Popen(cargo, cwd=ROOT, text=True, stdout=subprocess.PIPE)
     results: dict[str, dict[str, list[float]]] = {}
-    try:
+    with echo_server() as peer:
         url = first_line(peer)
         for _ in range(ROUNDS):
             for library in LIBRARIES:
@@ -127,9 +133,6 @@ def main() -> None:
                     rows.setdefault(library, []).append(measure_client(library, url, size, count))
                 rows = results.setdefault(f"server, {CONNECTIONS} × {SIZE} B, {IN_FLIGHT} in flight", {})
                 rows.setdefault(library, []).append(measure_server(library))
-    finally:
-        peer.kill()
-        peer.wait()
     print("CPU µs per message | itoden | websockets | ratio")
     for name, rows in results.items():
         ours, theirs = (statistics.median(rows[library]) for library in LIBRARIES)

@@ -6,7 +6,9 @@
 //! - [`opening`]: the opening handshake
 //! - [`receiving`]: bytes in, messages out
 //! - [`sending`]: what the application sends and takes
+//! - [`listening`]: events that are told to functions instead of waiting to be taken
 //! - [`closing`]: how this end closes
+//! - [`direct`]: writing past the transport
 //! - [`tap`]: frame by frame, for those who drive the class without I/O
 //! - [`trace`]: what a logger is told of all that
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
@@ -17,6 +19,8 @@
 
 mod closing;
 mod common;
+mod direct;
+mod listening;
 mod opening;
 mod protocol;
 mod receiving;

@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
+use super::direct::Direct;
+use super::listening::Callbacks;
 use super::state::{Asked, Phase, Ping, Received, Receiver, State};
 use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
@@ -58,6 +60,9 @@ impl AsyncConnection {
         visit.call(&state.lost_because)?;
         visit.call(state.receiver.as_ref().map(|receiver| &receiver.future))?;
         visit.call(state.timer.as_ref().map(|(_, handle)| handle))?;
+        if let Some(listener) = &state.listener {
+            listener.visit(&visit)?;
+        }
         for future in state.drain_waiters.iter().chain(&state.lost_waiters) {
             visit.call(future)?;
         }
@@ -89,7 +94,9 @@ impl AsyncConnection {
     fn _attach(slf: &Bound<'_, Self>, transport: Bound<'_, PyAny>, event_loop: Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
+        let direct = Direct::of(&transport);
         Self::change(slf, true, |state| {
+            state.direct = direct;
             state.transport = Some(transport.unbind());
             state.event_loop = Some(event_loop.unbind());
             if slf.get().is_server {
@@ -115,6 +122,12 @@ impl AsyncConnection {
         todo.carry_out(slf)
     }
 
+    /// Bytes came from elsewhere than the transport: from whoever spoke with the peer before.
+    fn data_received(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
+        let mut data = data.to_vec();
+        Self::change(slf, true, |state| state.receive(slf.py(), &mut data))
+    }
+
     /// The peer ended its side of the transport.
     fn eof_received(slf: &Bound<'_, Self>) -> PyResult<()> {
         // None, which lets the transport end this side too: what was to be written by then has been.
@@ -130,17 +143,23 @@ impl AsyncConnection {
             if let Some(exc) = exc {
                 state.lost_because.get_or_insert(exc.unbind());
             }
+            if let Some(listener) = &mut state.listener {
+                listener.take_end();
+            }
         })
     }
 
     /// The transport has more to write than `write_limit`.
-    fn pause_writing(&self, py: Python<'_>) {
-        self.lock(py).writing_paused = true;
+    fn pause_writing(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().lock(slf.py()).writing_paused = true;
+        Self::tell_of_writing(slf, true)
     }
 
     /// The transport has room again.
     fn resume_writing(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::change(slf, true, |state| state.writing_paused = false)
+        Self::change(slf, true, |state| state.writing_paused = false)?;
+        // What the core kept may have paused the transport again.
+        if slf.get().lock(slf.py()).writing_paused { Ok(()) } else { Self::tell_of_writing(slf, false) }
     }
 
     // --- callbacks of the loop ---
@@ -218,6 +237,12 @@ impl AsyncConnection {
             },
             _ => Vec::new(),
         }
+    }
+
+    /// Server: the end of a client is noticed while the application decides about its request. What it sends in that
+    /// time is kept, up to 64 KiB.
+    fn _read_ahead(&self, py: Python<'_>) {
+        self.lock(py).reads_ahead = true;
     }
 
     /// Server: raises what is wrong with the request that waits. The exception's `response` is the answer to it: status,
@@ -351,6 +376,39 @@ impl AsyncConnection {
         let traced = || Traced::new(false, kind_name(kind), payload.as_bytes(), true);
         let taken = Self::command(slf, |core| core.send(message), traced)?;
         Self::after_command(slf, taken)
+    }
+
+    /// Sends a message, as `_send()`, without waiting for room. Raises `ConnectionClosed` if the connection is closing too.
+    #[pyo3(signature = (message, text))]
+    fn _post(slf: &Bound<'_, Self>, message: Bound<'_, PyAny>, text: Option<bool>) -> PyResult<()> {
+        let payload = Payload::extract("message", &message)?;
+        let message = payload.message(slf.py(), text)?;
+        let kind = message.kind();
+        let traced = || Traced::new(false, kind_name(kind), payload.as_bytes(), true);
+        if Self::command(slf, |core| core.send(message), traced)? { Ok(()) } else { Err(Self::closed_exception(slf)) }
+    }
+
+    /// From now on messages are told to functions, instead of waiting to be taken: `on_message`, `on_ping`, `on_pong`,
+    /// `on_close`, `on_pause` and `on_resume`, each of them or `None`.
+    fn _listen(slf: &Bound<'_, Self>, callbacks: Callbacks) -> PyResult<()> {
+        Self::change(slf, true, |state| {
+            state.listen(callbacks);
+            state.pause_listening(slf.py(), false);
+        })
+    }
+
+    /// Tells the listener nothing and reads nothing from now on, or goes on with both.
+    fn _pause_listening(slf: &Bound<'_, Self>, pause: bool) -> PyResult<()> {
+        Self::change(slf, true, |state| state.pause_listening(slf.py(), pause))
+    }
+
+    /// How many bytes wait to be written in the core; those in the transport are not among them.
+    #[getter]
+    fn _buffered_amount(&self, py: Python<'_>) -> u64 {
+        match &self.lock(py).phase {
+            Phase::Open(core) => core.buffered_amount(),
+            _ => 0,
+        }
     }
 
     /// Sends the next fragment of a message, as `_send()`: the first one begins it, the one with `fin` ends it.

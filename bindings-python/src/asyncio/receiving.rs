@@ -80,14 +80,25 @@ impl State {
             match event {
                 Event::Message(_) | Event::MessagePart(_) if discard || self.tap.is_some() => {}
                 Event::Message(message) => {
-                    self.queue.push_back(Received::Message(message_to_python(py, &message)));
+                    match &mut self.listener {
+                        Some(listener) => listener.take_message(py, &message),
+                        None => self.queue.push_back(Received::Message(message_to_python(py, &message))),
+                    }
                     self.hold_back(core);
                 }
                 Event::MessagePart(part) => {
                     self.take_part_of_fragment(py, &part);
                     self.hold_back(core);
                 }
+                Event::Ping(payload) => {
+                    if let Some(listener) = &mut self.listener {
+                        listener.take_ping(py, &payload);
+                    }
+                }
                 Event::Pong(payload) => {
+                    if let Some(listener) = &mut self.listener {
+                        listener.take_pong(py, &payload);
+                    }
                     if !self.take_pong(&payload)
                         && let Some(latency) = core.latency()
                     {
@@ -96,7 +107,7 @@ impl State {
                     }
                 }
                 Event::Closed(closed) => self.closed = Some(closed),
-                // A ping or a Close frame is answered by the core, which keeps the latter; a failure is told by `closed`.
+                // A Close frame is answered and kept by the core, as pings are answered; a failure is told by `closed`.
                 _ => {}
             }
         }

@@ -38,6 +38,9 @@ impl State {
         }
         // What is sent while more messages wait to be taken, or after something else in the same turn of the loop, goes
         // out in one write with what follows it: when the application begins to wait, or when the turn ends.
+        if self.listener.as_ref().is_some_and(|listener| listener.telling) && core.buffered_amount() < FLUSH_AT {
+            return Taken::Later { schedule: false };
+        }
         let later = (self.wrote_this_turn || !self.queue.is_empty()) && core.buffered_amount() < FLUSH_AT;
         self.wrote_this_turn = true;
         if !later {

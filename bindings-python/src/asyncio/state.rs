@@ -8,9 +8,14 @@ use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, T
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::direct::Direct;
+use super::listening::Listener;
 use super::tap::Tap;
 use super::trace::Traced;
 use crate::settings::Shared;
+
+/// How many bytes a client may send before it is answered, if that is read at all.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Where a connection is, seen from its driver.
 pub(super) enum Phase {
@@ -78,6 +83,10 @@ pub(super) struct State {
     /// The transport, from `connection_made()` on; kept after its end for its addresses.
     pub(super) transport: Option<Py<PyAny>>,
     pub(super) event_loop: Option<Py<PyAny>>,
+    /// The transport's socket, if it can be written to.
+    pub(super) direct: Option<Direct>,
+    /// The transport was given something to write, and may not have written it all.
+    pub(super) queued_in_transport: bool,
 
     /// Received messages, until `recv()` takes them.
     pub(super) queue: VecDeque<Received>,
@@ -88,6 +97,10 @@ pub(super) struct State {
     /// `recv_streaming()` took a fragment, and not yet the last one.
     pub(super) within_stream: bool,
     pub(super) receiver: Option<Receiver>,
+    /// Who is told of messages instead.
+    pub(super) listener: Option<Listener>,
+    /// A client's end is to be noticed while the application decides about its request.
+    pub(super) reads_ahead: bool,
     /// Bytes that came while reading was paused, from `rest_start` on. Empty, without an allocation, while it is not.
     pub(super) rest: Vec<u8>,
     pub(super) rest_start: usize,
@@ -145,11 +158,15 @@ impl State {
             phase: Phase::New,
             transport: None,
             event_loop: None,
+            direct: None,
+            queued_in_transport: true,
             queue: VecDeque::new(),
             fragment: Vec::new(),
             joining: Vec::new(),
             within_stream: false,
             receiver: None,
+            listener: None,
+            reads_ahead: false,
             rest: Vec::new(),
             rest_start: 0,
             pings: Vec::new(),
@@ -203,7 +220,7 @@ impl State {
     pub(super) fn wants_reading_paused(&self) -> bool {
         match &self.phase {
             // A client that sends before it is answered is held back.
-            Phase::Deciding(_) => true,
+            Phase::Deciding(_) => !self.reads_ahead || self.rest.len() > READ_AHEAD,
             Phase::Open(core) => core.is_reading_paused(),
             _ => false,
         }
@@ -220,6 +237,9 @@ impl State {
     }
 
     pub(super) fn queue_is_full(&self) -> bool {
-        self.settings.max_queue.is_some_and(|(high, _)| self.queue.len() > high)
+        match &self.listener {
+            Some(listener) => listener.is_full(),
+            None => self.settings.max_queue.is_some_and(|(high, _)| self.queue.len() > high),
+        }
     }
 }

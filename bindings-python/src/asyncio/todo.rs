@@ -7,6 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::direct::Direct;
+use super::listening::Listener;
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
 use super::trace::Traced;
@@ -17,6 +19,9 @@ use crate::clock::now;
 pub(super) struct Todo {
     transport: Option<Py<PyAny>>,
     write: Option<Py<PyBytes>>,
+    /// Write to it as much as it takes, and then what `write` and `shut` would have said.
+    direct: Option<Direct>,
+    queued: bool,
     shut: bool,
     end: Option<End>,
     /// `Some(true)`: pause reading; `Some(false)`: resume it.
@@ -28,6 +33,8 @@ pub(super) struct Todo {
     answered: Vec<(Py<PyAny>, f64)>,
     unanswered: Vec<Py<PyAny>>,
     trace: Vec<Traced>,
+    /// The listener is to be told.
+    tell: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +78,7 @@ impl State {
         if let Some(trace) = &mut self.trace {
             todo.trace = mem::take(trace);
         }
+        todo.tell = self.listener.as_ref().is_some_and(Listener::is_due);
         let deadline = self.deadline();
         if deadline != self.timer.as_ref().map(|&(at, _)| at) {
             todo.cancel_timer = self.timer.take().map(|(_, handle)| handle);
@@ -83,7 +91,7 @@ impl State {
         // While the transport has more than it can write, output stays in the core, which bounds it: else a peer that
         // pings and never reads would fill the transport's buffer with pongs.
         if flush && !self.writing_paused && !self.transport_ended {
-            (todo.write, todo.shut) = self.take_output(py);
+            self.plan_output(py, todo);
         }
         if (self.given_up || self.closed.is_some()) && !mem::replace(&mut self.transport_ended, true) {
             todo.end = Some(if self.given_up { End::Abort } else { End::Close });
@@ -93,9 +101,43 @@ impl State {
             self.transport_paused = pause;
             todo.pause_reading = Some(pause);
         }
-        if todo.write.is_some() || todo.shut || todo.end.is_some() || todo.pause_reading.is_some() {
+        if todo.write.is_some()
+            || todo.direct.is_some()
+            || todo.shut
+            || todo.end.is_some()
+            || todo.pause_reading.is_some()
+        {
             todo.transport = self.transport.as_ref().map(|transport| transport.clone_ref(py));
         }
+    }
+
+    /// Frames that can be written directly stay in the core until nothing is locked.
+    fn plan_output(&mut self, py: Python<'_>, todo: &mut Todo) {
+        match (&mut self.phase, self.direct) {
+            (Phase::Open(core), Some(direct)) if self.head_to_write.is_empty() => match core.poll_transmit() {
+                Some(Transmit::Write(_)) => (todo.direct, todo.queued) = (Some(direct), self.queued_in_transport),
+                Some(Transmit::Shutdown) => todo.shut = true,
+                None => {}
+            },
+            _ => {
+                (todo.write, todo.shut) = self.take_output(py);
+                self.queued_in_transport |= todo.write.is_some();
+            }
+        }
+    }
+
+    /// Writes to the socket what it takes; returns the rest as `take_output()` does.
+    fn write_directly(&mut self, py: Python<'_>, direct: Option<Direct>) -> (Option<Py<PyBytes>>, bool) {
+        if let (Phase::Open(core), Some(direct)) = (&mut self.phase, direct)
+            && let Some(Transmit::Write(segments)) = core.poll_transmit()
+        {
+            let count = direct.write(&segments);
+            core.transmitted(count);
+            self.queued_in_transport = false;
+        }
+        let rest = self.take_output(py);
+        self.queued_in_transport |= rest.0.is_some();
+        rest
     }
 
     /// All bytes that are to be written now, as one object, and whether this side of the transport ends after them.
@@ -147,12 +189,17 @@ impl Todo {
         }
         if let Some(transport) = &self.transport {
             let transport = transport.bind(py);
-            if let Some(bytes) = &self.write
+            let (mut write, mut shut_now) = (self.write, self.shut);
+            if let Some(direct) = self.direct {
+                let free = direct.is_free(transport, self.queued);
+                (write, shut_now) = this.get().lock(py).write_directly(py, free.then_some(direct));
+            }
+            if let Some(bytes) = write
                 && let Err(error) = transport.call_method1(intern!(py, "write"), (bytes,))
             {
                 return AsyncConnection::fail_writing(this, error);
             }
-            if self.shut {
+            if shut_now {
                 shut(transport);
             }
             if let Some(end) = self.end {
@@ -184,7 +231,7 @@ impl Todo {
                 future.call_method0(intern!(py, "exception"))?;
             }
         }
-        Ok(())
+        if self.tell { AsyncConnection::tell(this) } else { Ok(()) }
     }
 }
 
