@@ -5,6 +5,7 @@ use crate::header::{FrameHeader, HeaderRules, MAX_HEADER_LEN};
 use crate::input::Input;
 use crate::mask;
 use crate::message::MessageKind;
+use crate::prelude::Vec;
 use crate::raw;
 
 /// A part of a frame, as much of it as has arrived.

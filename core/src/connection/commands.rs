@@ -1,6 +1,6 @@
 //! What an application asks of a connection.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -10,6 +10,7 @@ use crate::error::SendError;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
 use crate::message::{Message, MessageKind, SendOptions, SharedMessage};
 use crate::opcode::Opcode;
+use crate::prelude::Vec;
 use crate::time::Timestamp;
 use crate::utf8::Validator;
 

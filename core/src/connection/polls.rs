@@ -1,6 +1,6 @@
 //! What a connection tells: its events, the bytes to be written, and when it wants to be woken.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::Connection;
 use crate::close::{CloseCode, CloseFrame};
@@ -10,6 +10,7 @@ use crate::input::Input;
 use crate::message::{Assembler, Incoming, Message, MessageKind};
 use crate::opcode::Opcode;
 use crate::output::Transmit;
+use crate::prelude::{Box, String, ToOwned, ToString};
 use crate::time::Timestamp;
 use crate::utf8;
 
@@ -112,7 +113,8 @@ impl Connection {
         input.discard();
         self.ending.get_or_insert_default().failure = Some(Failure::Protocol(error.clone()));
         if self.state.fail() {
-            let reason = error.to_string();
+            // Sentences are made with `core::fmt`, which is larger than all else that a module of wasm needs.
+            let reason = if cfg!(target_family = "wasm") { error.name().to_owned() } else { error.to_string() };
             self.push_close(&CloseFrame { code: error.close_code(), reason: Cow::Borrowed(&reason) });
         }
         // What was assembled is not needed any more.

@@ -2,6 +2,7 @@
 
 use super::stream::AVAILABLE;
 use crate::handshake::headers::Extension;
+use crate::prelude::{ToOwned, ToString, Vec};
 
 /// The name of the extension (§7).
 pub const NAME: &str = "permessage-deflate";
