@@ -104,6 +104,7 @@ pub(crate) fn told() -> [u32; WORDS] {
 pub(crate) mod host {
     #[link(wasm_import_module = "itoden")]
     unsafe extern "C" {
+        #[cfg(feature = "frames")]
         #[link_name = "random"]
         fn fill_random(address: *mut u8, len: usize);
         #[cfg(feature = "codec")]
@@ -111,6 +112,7 @@ pub(crate) mod host {
         safe fn next_key(source: u32) -> u32;
     }
 
+    #[cfg(feature = "frames")]
     /// The host's "strong source of entropy" (RFC 6455 §5.3).
     pub(crate) fn random(bytes: &mut [u8]) {
         // SAFETY: the host writes into these bytes and nowhere else, and is done when it returns.

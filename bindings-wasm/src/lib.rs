@@ -32,6 +32,8 @@ pub mod encoder;
 mod error;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(all(target_family = "wasm", any(feature = "deflate", feature = "handshake")))]
+mod malloc;
 #[cfg(feature = "frames")]
 mod mask_keys;
 #[cfg(feature = "codec")]

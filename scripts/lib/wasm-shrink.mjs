@@ -14,7 +14,7 @@ const features =
   Features.NontrappingFPToInt | Features.ReferenceTypes | Features.SignExt;
 
 /** Functions that begin a panic, under both of rustc's manglings. */
-const panics = /core9panicking|core6option1[34](unwrap|expect)_failed|core6result13unwrap_failed|rust_begin_unwind|slice_index_fail|slice_error_fail|len_mismatch_fail|panic_already|copy_from_slice_impl|5alloc7raw_vec(12handle_error|17capacity_overflow)|handle_alloc_error|rust_oom|rdl_oom|alloc_error_handler/;
+const panics = /core9panicking|core6option1[34](unwrap|expect)_failed|core6result13unwrap_failed|rust_begin_unwind|slice_index_fail|slice_error_fail|len_mismatch_fail|panic_already|5alloc7raw_vec(12handle_error|17capacity_overflow)|handle_alloc_error|rust_oom|rdl_oom|alloc_error_handler/;
 
 /** Those of `core::fmt`, which a module without sentences reaches only by panics. */
 const formats = /core3fmt|3fmt(B\w*_|17h[0-9a-f]{16}E)$/;
