@@ -1,6 +1,7 @@
 import { checkBoolean, checkBytes, checkCount, checkRole, checkText, keyNumber, refuseServerKey } from './check.js';
 import { checkSent } from './errors.js';
 import { codec } from './module.js';
+import type { Wasm } from './module.js';
 
 /** Which end of a connection: a client masks its frames, a server doesn't (RFC 6455 §5.1). */
 export type Role = 'client' | 'server';
@@ -38,14 +39,15 @@ const nothing = new Uint8Array();
  * Makes frames (RFC 6455 §5.2), each in a buffer of its own.
  *
  * It looks at each frame by itself: the order of fragments and what may follow a Close frame is for the session to keep,
- * see `Connection`. It has no memory in the module, so `free()` is there for likeness only.
+ * see `Connection`. It has no memory in the module; `free()` is there for likeness.
  */
 export class FrameEncoder {
   /** The sender. */
   readonly role: Role;
-  readonly #wasm = codec.get();
+  readonly #module = codec.get();
+  #freed = false;
   /** How far into the border a payload goes, for a header to fit before it. */
-  readonly #headroom = this.#wasm.exports.headroom();
+  readonly #headroom = this.#module.exports.headroom();
 
   constructor(role: Role) {
     checkRole(role, roles);
@@ -89,8 +91,15 @@ export class FrameEncoder {
     return this.#control(CLOSE, code ?? -1, () => this.#wasm.putText(reason, this.#headroom), options);
   }
 
-  /** Nothing is kept. */
-  free(): void {}
+  /** Ends its use. */
+  free(): void {
+    this.#freed = true;
+  }
+
+  get #wasm(): Wasm {
+    if (this.#freed) throw new Error("this FrameEncoder can't be used any more: free() was called");
+    return this.#module;
+  }
 
   #key({ maskingKey }: MaskingOptions): number {
     if (maskingKey !== undefined) return this.role === 'server' ? refuseServerKey() : keyNumber(maskingKey);
@@ -119,5 +128,11 @@ export class FrameEncoder {
 export interface FrameEncoder extends Disposable {}
 
 if (Symbol.dispose) {
-  Object.defineProperty(FrameEncoder.prototype, Symbol.dispose, { value() {}, configurable: true, writable: true });
+  Object.defineProperty(FrameEncoder.prototype, Symbol.dispose, {
+    value(this: FrameEncoder) {
+      this.free();
+    },
+    configurable: true,
+    writable: true,
+  });
 }

@@ -46,4 +46,20 @@ export interface Exports {
   connection_buffered(connection: Handle): number;
   connection_deadline(connection: Handle): number;
   connection_free(connection: Handle): void;
+
+  // src/handshake.rs
+  handshake_server(maxHeadSize: number, maxHeaders: number, openTimeout: number): Handle;
+  handshake_client(
+    carrier: number, subprotocols: number, deflate: number, maxHeadSize: number, maxHeaders: number, openTimeout: number,
+    length: number,
+  ): Handle | 0;
+  handshake_bytes(handshake: Handle, length: number): number;
+  handshake_list(handshake: Handle, length: number): number;
+  handshake_accept(handshake: Handle, one: Flag, deflate: number, length: number): number;
+  handshake_open(handshake: Handle): number;
+  handshake_refuse(handshake: Handle, status: number, length: number): number;
+  handshake_answer(handshake: Handle): number;
+  handshake_deadline(handshake: Handle): number;
+  handshake_timeout(handshake: Handle, now: number): number;
+  handshake_free(handshake: Handle): void;
 }
