@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use itoden_core::{
-    Closed, Connection, Event, Failure, Input, Message, MessageKind, ProtocolError, SendError,
-    SendOptions, Timestamp, Transmit, utf8,
+    Closed, Connection, Event, Failure, Input, Message, MessageKind, ProtocolError, SendError, SendOptions, Timestamp,
+    Transmit, utf8,
 };
 
 use crate::abi::{Handle, place, tell};
@@ -236,11 +236,7 @@ impl RawConnection {
         }
     }
 
-    fn command(
-        &mut self,
-        len: usize,
-        command: impl FnOnce(&mut Connection, &[u8]) -> Result<(), SendError>,
-    ) -> u32 {
+    fn command(&mut self, len: usize, command: impl FnOnce(&mut Connection, &[u8]) -> Result<(), SendError>) -> u32 {
         match border::lend(len, |bytes| command(&mut self.connection, bytes)) {
             Ok(()) => 0,
             Err(error) => error::send(&error),

@@ -62,14 +62,15 @@ pub extern "C" fn encode_data(first: u32, masks: bool, key: u32, len: usize) -> 
 /// `code` is -1 for none. 1 if the payload or the code can't be sent: the error is in the words.
 #[unsafe(no_mangle)]
 pub extern "C" fn encode_control(opcode: u32, masks: bool, key: u32, code: i32, len: usize) -> u32 {
-    let made = control(masks.then(|| key.to_be_bytes()), len, |connection, payload| match Opcode::from_bits(opcode as u8) {
-        Some(Opcode::Ping) => connection.ping(payload),
-        Some(Opcode::Pong) => connection.pong(payload),
-        _ => {
-            let reason = utf8::whole(payload).map_err(|_| SendError::TextNotUtf8)?;
-            connection.close(Timestamp::ZERO, close_code(code), reason)
-        }
-    });
+    let made =
+        control(masks.then(|| key.to_be_bytes()), len, |connection, payload| match Opcode::from_bits(opcode as u8) {
+            Some(Opcode::Ping) => connection.ping(payload),
+            Some(Opcode::Pong) => connection.pong(payload),
+            _ => {
+                let reason = utf8::whole(payload).map_err(|_| SendError::TextNotUtf8)?;
+                connection.close(Timestamp::ZERO, close_code(code), reason)
+            }
+        });
     match made {
         Ok(len) => {
             tell(&[len as u32]);

@@ -11,8 +11,8 @@ use core::time::Duration;
 
 use itoden_core::deflate::DeflateConfig;
 use itoden_core::handshake::{
-    ClientHandshake, ClientRequest, ConnectHandshake, HeadLimits, Headers, HttpVersion, Refusal, RequestHead, ResponseHead,
-    ServerHandshake, Upgrade,
+    ClientHandshake, ClientRequest, ConnectHandshake, HeadLimits, Headers, HttpVersion, Refusal, RequestHead,
+    ResponseHead, ServerHandshake, Upgrade,
 };
 use itoden_core::{Config, Connection, HandshakeError, MaskKeys, Timestamp};
 
@@ -135,7 +135,7 @@ pub extern "C" fn handshake_accept(handshake: Handle<RawHandshake>, one: bool, d
 pub extern "C" fn handshake_open(handshake: Handle<RawHandshake>) -> u32 {
     handshake.with(|raw| {
         let opened = raw.open();
-        raw.finish(opened.map(Some))
+        raw.finish(opened)
     })
 }
 
@@ -266,7 +266,7 @@ impl RawHandshake {
         let accepted = Upgrade::clone(upgrade).accept(subprotocol.as_deref(), &blobs.headers(), config)?;
         let response = accepted.response;
         self.result.clear();
-        put(&mut self.result, response.headers.get("Sec-WebSocket-Extensions").unwrap_or_default().as_bytes());
+        put(&mut self.result, extensions(&accepted.connection).as_bytes());
         match self.version {
             HttpVersion::Http2 => put_headers(&mut self.result, &response.to_header_list()),
             _ => put(&mut self.result, &response.to_bytes()),
@@ -275,22 +275,22 @@ impl RawHandshake {
         Ok(())
     }
 
-    fn open(&mut self) -> Result<usize, HandshakeError> {
+    fn open(&mut self) -> Result<Option<usize>, HandshakeError> {
         let config = || Arc::new(Config { deflate: Some(DeflateConfig::default()), ..Config::default() });
-        let (connection, response): (Connection, _) = match core::mem::replace(&mut self.state, State::Over) {
-            State::Client(client, Some(response)) => (client.open(&response, config(), Box::new(NoKeys))?, response),
-            State::Connect(client, Some(response)) => (client.open(&response, config(), Box::new(NoKeys))?, response),
+        let connection = match core::mem::replace(&mut self.state, State::Over) {
+            State::Client(client, Some(response)) => client.open(&response, config(), Box::new(NoKeys))?,
+            State::Connect(client, Some(response)) => client.open(&response, config(), Box::new(NoKeys))?,
             other => {
                 self.state = other;
-                return Ok(0);
+                return Ok(None);
             }
         };
         self.result.clear();
         if let Some(subprotocol) = connection.subprotocol() {
             put(&mut self.result, subprotocol.as_bytes());
         }
-        put(&mut self.result, response.headers.get("Sec-WebSocket-Extensions").unwrap_or_default().as_bytes());
-        Ok(usize::from(connection.subprotocol().is_some()))
+        put(&mut self.result, extensions(&connection).as_bytes());
+        Ok(Some(usize::from(connection.subprotocol().is_some())))
     }
 
     fn put_refusal(&mut self, refusal: &Refusal) {
@@ -305,7 +305,12 @@ impl RawHandshake {
     }
 }
 
-/// The connection that core makes here sends nothing; the one that is used has keys.
+/// What was agreed on, as a server's answer would have it: with what a client has asked of itself.
+fn extensions(connection: &Connection) -> String {
+    connection.deflate().map(|params| params.to_extension().to_string()).unwrap_or_default()
+}
+
+/// The connection that the core makes here sends nothing; the one that is used has keys.
 struct NoKeys;
 
 impl MaskKeys for NoKeys {
@@ -425,7 +430,10 @@ mod tests {
         assert_eq!(handshake_bytes(server.copy(), border::fill(head.as_bytes())), MORE);
         assert_eq!(handshake_bytes(server.copy(), border::fill(format!("{tail}\u{1}").as_bytes())), DONE);
         assert_eq!(told()[2] as usize, tail.len());
-        assert_eq!(server.copy().with(|raw| result(raw)[..6].to_vec()), ["GET", "/chat", "1.1", "/chat", "server.example.com", "2"]);
+        assert_eq!(
+            server.copy().with(|raw| result(raw)[..6].to_vec()),
+            ["GET", "/chat", "1.1", "/chat", "server.example.com", "2"]
+        );
         assert_eq!(handshake_accept(server.copy(), true, 0, border::fill(&blobs(&["superchat"]))), DONE);
         let response = server.copy().with(|raw| result(raw));
         assert_eq!(response[0], "");

@@ -58,6 +58,20 @@ pub struct DeflateParams {
     pub client_max_window_bits: u8,
 }
 
+impl DeflateParams {
+    /// As a server's answer would have them, for who opens a connection elsewhere.
+    pub fn to_extension(self) -> Extension {
+        let below_max = |bits: u8| (bits < MAX_BITS).then_some(bits);
+        let written = Written {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover,
+            server_max_window_bits: below_max(self.server_max_window_bits),
+            client_max_window_bits: below_max(self.client_max_window_bits).map(Some),
+        };
+        written.to_extension()
+    }
+}
+
 /// The parameters of one offer or answer, each as it stands there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Written {
