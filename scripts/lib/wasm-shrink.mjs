@@ -19,6 +19,9 @@ const panics = /core9panicking|core6option1[34](unwrap|expect)_failed|core6resul
 /** Those of `core::fmt`, which a module without sentences reaches only by panics. */
 const formats = /core3fmt|3fmt(B\w*_|17h[0-9a-f]{16}E)$/;
 
+/** Checksums of zlib's and gzip's streams: those of WebSocket have none (RFC 7692 §7.2). */
+const checksums = /7zlib_rs(5crc32|7adler32)/;
+
 /** Where a panic would be said to be, and what it would say. */
 const paths = /(?:\/rustc\/|\/[^\0]*\/registry\/|core\/src\/|bindings-wasm\/src\/)[^\0]*?\.rs(?=\0)/g;
 const sentences = [
@@ -65,7 +68,22 @@ function segments(bytes) {
 }
 
 /**
- * Clears what panics would say and where; cleared bytes cost nothing. A place in the sources is four words: address and
+ * Whether 256 words are a table of a cyclic redundancy check: then the word of `a ^ b` is that of `a` and that of `b`.
+ * @param {DataView} view
+ * @param {number} at
+ */
+function isChecksumTable(view, at) {
+  const word = (/** @type {number} */ index) => view.getUint32(at + index * 4, true);
+  if (word(0) !== 0 || word(1) === 0 || word(128) === 0) return false;
+  for (let index = 3; index < 256; index += 1) {
+    const lowest = index & -index;
+    if (word(index) !== (word(lowest) ^ word(index ^ lowest)) >>> 0) return false;
+  }
+  return true;
+}
+
+/**
+ * Clears what panics would say and where, and the tables of checksums; cleared bytes cost nothing. A place in the sources is four words: address and
  * length of the path, line and column.
  * @param {Uint8Array} bytes
  */
@@ -84,6 +102,7 @@ function clearSentences(bytes) {
       module.fill(0, start + index, start + index + sentence.length);
     }
     for (let at = start + ((4 - (address % 4)) % 4); at + 16 <= end; at += 4) {
+      if (at + 1024 <= end && isChecksumTable(view, at)) module.fill(0, at, at + 1024);
       const length = lengths.get(view.getUint32(at, true));
       if (length !== undefined && length === view.getUint32(at + 4, true)) module.fill(0, at, at + 16);
     }
@@ -102,7 +121,7 @@ export function shrink(bytes, { sentences }) {
   const taken = [];
   for (let index = 0; index < module.getNumFunctions(); index += 1) {
     const info = binaryen.getFunctionInfo(module.getFunctionByIndex(index));
-    if (info.module === '' && (panics.test(info.name) || (!sentences && formats.test(info.name)))) taken.push(info);
+    if (info.module === '' && (panics.test(info.name) || checksums.test(info.name) || (!sentences && formats.test(info.name)))) taken.push(info);
   }
   if (taken.length === 0) throw new Error('the module has no names, so what panics can not be told');
   for (const { name, params, results } of taken) {
