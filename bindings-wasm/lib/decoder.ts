@@ -13,7 +13,8 @@ export type ReceiverRole = 'client' | 'server' | 'any';
 
 // As src/decoder.rs numbers them.
 const receivers = { client: 0, server: 1, any: 2 };
-const roles = Object.keys(receivers) as ReceiverRole[];
+/** @internal */
+export const receiverRoles = Object.keys(receivers) as ReceiverRole[];
 
 export interface FrameDecoderOptions {
   /**
@@ -43,11 +44,16 @@ export class FrameDecoder extends Resource {
 
   /** A decoder at the boundary of two frames. */
   constructor(role: ReceiverRole, { maxFrameSize = 16 << 20, allowedRsv = 0 }: FrameDecoderOptions = {}) {
-    checkRole(role, roles);
+    checkRole(role, receiverRoles);
     checkCount(maxFrameSize, 'maxFrameSize', LARGEST_SIZE);
     checkCount(allowedRsv, 'allowedRsv', 7);
     super(codec, 'decoder_free', ({ exports }) => exports.decoder_new(receivers[role], allowedRsv, maxFrameSize));
     this.role = role;
+  }
+
+  /** Whether the next byte begins a frame: so it is at the end of a stream that is whole. */
+  get isBetweenFrames(): boolean {
+    return this.wasm.exports.decoder_is_between_frames(this.handle) !== 0;
   }
 
   /**

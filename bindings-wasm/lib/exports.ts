@@ -19,6 +19,7 @@ export interface Exports {
   decoder_push(decoder: Handle, length: number): number;
   decoder_release(decoder: Handle): void;
   decoder_failure(decoder: Handle): void;
+  decoder_is_between_frames(decoder: Handle): number;
   decoder_free(decoder: Handle): void;
 
   // src/encoder.rs

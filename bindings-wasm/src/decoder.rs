@@ -62,6 +62,12 @@ pub extern "C" fn decoder_failure(decoder: Handle<RawFrameDecoder>) {
     decoder.with(|decoder| decoder.error.iter().for_each(error::protocol));
 }
 
+/// Whether the next byte begins a frame.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_is_between_frames(decoder: Handle<RawFrameDecoder>) -> bool {
+    decoder.with(|decoder| decoder.decoder.is_between_frames())
+}
+
 /// Gives the decoder's memory up.
 #[unsafe(no_mangle)]
 pub extern "C" fn decoder_free(decoder: Handle<RawFrameDecoder>) {

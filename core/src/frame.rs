@@ -110,7 +110,7 @@ impl Decoder {
 
     /// Whether the next byte begins a frame.
     #[inline]
-    pub(crate) const fn is_between_frames(&self) -> bool {
+    pub const fn is_between_frames(&self) -> bool {
         self.missing == 0 && self.cut_len == 0
     }
 
