@@ -1,7 +1,7 @@
 // From the crate bindings-wasm to dist/: cargo once for each module, then `wasm-shrink.mjs`.
 //
 // The compiler is the user's own with rustup's wasm32 target. Where that can't be had, Debian's rustc for the web comes in:
-// it has no ready std for wasm32, so cargo builds std from its sources, which takes about 30 s more.
+// it has nothing ready for wasm32, so cargo builds core and alloc from their sources, which takes about 20 s more.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
