@@ -34,6 +34,8 @@ export { FrameEncoder } from './encoder.js';
 export type { DataFrameOptions, MaskingOptions, Role } from './encoder.js';
 export { ProtocolError, SendError } from './errors.js';
 export type { Frame, FrameObject, OpcodeName } from './frame.js';
+export { Inspector } from './inspector.js';
+export type { Inspection, InspectorOptions } from './inspector.js';
 export type { ModuleSource } from './module.js';
 export type { Transport } from './engine.js';
 export { WebSocketSession } from './session.js';
