@@ -2,11 +2,12 @@ import { checkBoolean, checkBytes, checkCount, checkRole, checkText, keyNumber, 
 import { LARGEST_SIZE } from './decoder.js';
 import { roles } from './encoder.js';
 import type { DataFrameOptions, Role } from './encoder.js';
-import { protocolError, sendError } from './errors.js';
+import { checkSent } from './errors.js';
 import { readEvents } from './events.js';
 import type { ConnectionEvent } from './events.js';
-import { RawConnection } from './itoden_wasm.js';
-import { putBytes, putText } from './module.js';
+import type { Handle } from './exports.js';
+import { codec, keySources } from './module.js';
+import type { Wasm } from './module.js';
 import { Resource } from './resource.js';
 
 /** Limits on what the peer can make this end hold, and the rest of what a connection is told when it opens. */
@@ -30,11 +31,29 @@ export interface ConnectionOptions {
    * `crypto.getRandomValues`, as they must on a real connection (§10.3).
    */
   maskingKey?: () => Uint8Array;
+  /**
+   * The extensions that the opening handshake agreed on: the Sec-WebSocket-Extensions of the server's answer, as
+   * `'permessage-deflate; client_no_context_takeover'`. Compression (RFC 7692) is in the entry `itoden-wasm/deflate`. Empty by
+   * default.
+   */
+  extensions?: string;
+  /** How hard to compress, from 1 (fastest) to 9 (smallest); 6 by default. */
+  compressionLevel?: number;
+  /** Messages of fewer bytes are sent as they are; 1024 by default. */
+  compressionThreshold?: number;
   /** A monotonic clock in milliseconds; `performance.now()` by default. */
   now?: () => number;
 }
 
-export interface FragmentOptions extends Pick<DataFrameOptions, 'fin'> {}
+export interface MessageOptions {
+  /**
+   * Whether to compress, if that was agreed on and the message is long enough. `true` by default; `false` is for what is
+   * compressed already, and for secrets beside text that others choose.
+   */
+  compress?: boolean;
+}
+
+export interface FragmentOptions extends Pick<DataFrameOptions, 'fin'>, MessageOptions {}
 
 const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
 
@@ -53,7 +72,7 @@ interface KeySource {
  * the events, and after each call on the connection write what `takeOutput()` has; once `shutdown` is true, end this
  * side of the transport. While `timeout` is not `null`, call `handleTimeout()` at that time.
  */
-export class Connection extends Resource<RawConnection> {
+export class Connection extends Resource {
   /** Which end this is. */
   readonly role: Role;
   readonly #now: () => number;
@@ -62,171 +81,225 @@ export class Connection extends Resource<RawConnection> {
   /** An end of a connection whose opening handshake (§4) is done. */
   constructor(role: Role, options: ConnectionOptions = {}) {
     checkRole(role, roles);
-    const { autoPong = true, maskingKey, now = () => performance.now() } = options;
-    checkBoolean(autoPong, 'autoPong');
+    const { maskingKey, now = () => performance.now() } = options;
     if (maskingKey !== undefined && role === 'server') refuseServerKey();
     const keys: KeySource = {};
-    super(() => new RawConnection(role === 'client', keyFunction(keys, maskingKey), settings(options), autoPong));
+    const source = maskingKey ? addKeySource(keys, maskingKey) : 0;
+    super(codec, 'connection_free', (wasm) => make(wasm, role, source, options));
     this.role = role;
     this.#now = now;
     this.#keys = keys;
+    if (source !== 0) keysCollected.register(this, source);
   }
 
   /** Where the connection is in its life; it is closed when the transport has ended (§7.1.4). */
   get readyState(): ReadyState {
-    return readyStates[this.raw.ready_state] as ReadyState;
+    return readyStates[this.#state & 3] as ReadyState;
   }
 
   /** Payload bytes of messages that `takeOutput` has not handed out yet. */
   get bufferedAmount(): number {
-    return this.raw.buffered_amount;
+    return this.wasm.exports.connection_buffered(this.handle);
   }
 
   /** Whether this end has sent a Close frame, or has one in its output. */
   get closeSent(): boolean {
-    return this.raw.close_sent;
+    return (this.#state & 8) !== 0;
   }
 
   /** Whether a Close frame came. */
   get closeReceived(): boolean {
-    return this.raw.close_received;
+    return (this.#state & 16) !== 0;
   }
 
   /** Whether this side of the transport is to be ended, now that all output is taken (§7.1.1). */
   get shutdown(): boolean {
-    return this.raw.shutdown;
+    return (this.#state & 4) !== 0;
+  }
+
+  get #state(): number {
+    return this.wasm.exports.connection_state(this.handle);
   }
 
   /** When to call `handleTimeout`, on the clock of the option `now`; `null` if there is nothing to wait for. */
   get timeout(): number | null {
-    return this.raw.timeout ?? null;
+    const deadline = this.wasm.exports.connection_deadline(this.handle);
+    return Number.isNaN(deadline) ? null : deadline;
   }
 
   /** Bytes came from the peer. What the peer does wrong is an event, never an exception. */
   receive(bytes: Uint8Array): ConnectionEvent[] {
     checkBytes(bytes, 'the chunk');
-    return this.#events((raw) => raw.handle_bytes(this.#now(), putBytes(bytes)));
+    const now = this.#now();
+    return this.#events((handle) => this.wasm.exports.connection_bytes(handle, now, this.wasm.put(bytes)));
   }
 
   /** The transport's incoming side has ended. */
   eof(): ConnectionEvent[] {
-    return this.#events((raw) => raw.handle_eof(this.#now()));
+    const now = this.#now();
+    return this.#events((handle) => this.wasm.exports.connection_eof(handle, now));
   }
 
   /** The time of `timeout` has come. Calling it early is harmless. */
   handleTimeout(): ConnectionEvent[] {
-    return this.#events((raw) => raw.handle_timeout(this.#now()));
+    const now = this.#now();
+    return this.#events((handle) => this.wasm.exports.connection_timeout(handle, now));
   }
 
   /** Sends a text message in one frame (§5.6). A surrogate without its pair becomes U+FFFD. */
-  sendText(text: string): void {
+  sendText(text: string, { compress = true }: MessageOptions = {}): void {
     checkText(text, 'the text');
-    this.#command((raw) => raw.send(true, putText(text)));
+    checkBoolean(compress, 'compress');
+    this.#command((handle) => this.wasm.exports.connection_send(handle, true, compress, this.wasm.putText(text)));
   }
 
   /** Sends a binary message in one frame (§5.6). */
-  sendBinary(bytes: Uint8Array): void {
+  sendBinary(bytes: Uint8Array, { compress = true }: MessageOptions = {}): void {
     checkBytes(bytes, 'the message');
-    this.#command((raw) => raw.send(false, putBytes(bytes)));
+    checkBoolean(compress, 'compress');
+    this.#command((handle) => this.wasm.exports.connection_send(handle, false, compress, this.wasm.put(bytes)));
   }
 
   /**
    * Sends the next fragment of a text message (§5.4); the last one has `fin: true`, which is the default. Bytes may end
-   * inside a character as long as the message as a whole is UTF-8.
+   * inside a character as long as the message as a whole is UTF-8. Whether to compress is told with the first fragment.
    */
-  sendTextFragment(text: string | Uint8Array, { fin = true }: FragmentOptions = {}): void {
-    checkBoolean(fin, 'fin');
+  sendTextFragment(text: string | Uint8Array, options: FragmentOptions = {}): void {
     if (typeof text !== 'string') checkBytes(text, 'the fragment');
-    this.#command((raw) => raw.send_fragment(true, fin, typeof text === 'string' ? putText(text) : putBytes(text)));
+    this.#fragment(true, text, options);
   }
 
   /** Sends the next fragment of a binary message (§5.4). */
-  sendBinaryFragment(bytes: Uint8Array, { fin = true }: FragmentOptions = {}): void {
-    checkBoolean(fin, 'fin');
+  sendBinaryFragment(bytes: Uint8Array, options: FragmentOptions = {}): void {
     checkBytes(bytes, 'the fragment');
-    this.#command((raw) => raw.send_fragment(false, fin, putBytes(bytes)));
+    this.#fragment(false, bytes, options);
   }
 
   /** Sends a ping with up to 125 bytes of application data (§5.5.2). */
   ping(bytes: Uint8Array = new Uint8Array()): void {
     checkBytes(bytes, 'the payload');
-    this.#command((raw) => raw.ping(putBytes(bytes)));
+    this.#command((handle) => this.wasm.exports.connection_ping(handle, true, this.wasm.put(bytes)));
   }
 
   /** Sends a pong that no ping asked for, or the answer to one where `autoPong` is off (§5.5.3). */
   pong(bytes: Uint8Array = new Uint8Array()): void {
     checkBytes(bytes, 'the payload');
-    this.#command((raw) => raw.pong(putBytes(bytes)));
+    this.#command((handle) => this.wasm.exports.connection_ping(handle, false, this.wasm.put(bytes)));
   }
 
   /** Begins the closing handshake (§7.1.2). On a connection that is closing already, nothing happens. */
   close(code?: number, reason = ''): void {
     if (code !== undefined) checkCount(code, 'the close code', 0xffff);
     checkText(reason, 'the close reason');
-    this.#command((raw) => raw.close(this.#now(), code, putText(reason)));
+    const now = this.#now();
+    this.#command((handle) => this.wasm.exports.connection_close(handle, now, code ?? -1, this.wasm.putText(reason)));
   }
 
   /** Everything that is to be written now, possibly nothing. It counts as written. */
   takeOutput(): Uint8Array<ArrayBuffer> {
-    return this.#command((raw) => raw.take_output()) as Uint8Array<ArrayBuffer>;
+    return this.#guarded((handle) => {
+      const { exports } = this.wasm;
+      let output: Uint8Array<ArrayBuffer> | undefined;
+      for (;;) {
+        exports.connection_output(handle);
+        const [address, length] = [this.wasm.told(0), this.wasm.told(1)];
+        if (length === 0) return output ?? new Uint8Array();
+        const part = this.wasm.copy(address, length);
+        exports.connection_transmitted(handle, length);
+        output = output ? joined(output, part) : part;
+      }
+    });
   }
 
-  #events(handle: (raw: RawConnection) => number): ConnectionEvent[] {
-    return this.#command((raw) => {
-      const count = handle(raw);
+  #fragment(isText: boolean, part: string | Uint8Array, { fin = true, compress = true }: FragmentOptions): void {
+    checkBoolean(fin, 'fin');
+    checkBoolean(compress, 'compress');
+    this.#command((handle) => {
+      const length = typeof part === 'string' ? this.wasm.putText(part) : this.wasm.put(part);
+      return this.wasm.exports.connection_fragment(handle, isText, fin, compress, length);
+    });
+  }
+
+  #events(call: (handle: Handle) => number): ConnectionEvent[] {
+    return this.#guarded((handle) => {
+      const count = call(handle);
       if (count === 0) return [];
-      const events = readEvents(raw.events(), count, () => protocolError(raw.failure()));
-      raw.release();
+      const events = readEvents(this.wasm, handle, count);
+      this.wasm.exports.connection_release(handle);
       return events;
     });
   }
 
-  #command<Result>(command: (raw: RawConnection) => Result): Result {
-    const { raw } = this;
+  #command(call: (handle: Handle) => number): void {
+    this.#guarded((handle) => checkSent(this.wasm, call(handle)));
+  }
+
+  /** A frame for which there was no key has none, so nothing of this connection may be sent any more. */
+  #guarded<Result>(call: (handle: Handle) => Result): Result {
     this.#checkKeys();
-    let result: Result;
-    try {
-      result = command(raw);
-    } catch (thrown) {
-      throw sendError(thrown);
-    }
+    const result = this.exclusively(call);
     this.#checkKeys();
     return result;
   }
 
-  /** A frame for which there was no key has none, so nothing of this connection may be sent any more. */
   #checkKeys(): void {
     if (this.#keys.failure) throw this.#keys.failure.cause;
   }
 }
 
-/** The function that Rust calls for keys: it never throws, but leaves the failure for the connection to throw. */
-function keyFunction(keys: KeySource, maskingKey: (() => Uint8Array) | undefined): (() => number) | undefined {
-  if (maskingKey === undefined) return undefined;
-  return () => {
+/** What is waiting, and a pong that only now had room behind it. */
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+let lastSource = 0;
+const keysCollected = new FinalizationRegistry((source: number) => keySources.delete(source));
+
+/** The number of the function that Rust calls for keys: it never throws, but leaves the failure for the connection to throw. */
+function addKeySource(keys: KeySource, maskingKey: () => Uint8Array): number {
+  lastSource += 1;
+  keySources.set(lastSource, () => {
     try {
       return keyNumber(maskingKey());
     } catch (cause) {
       keys.failure ??= { cause };
       return 0;
     }
-  };
+  });
+  return lastSource;
 }
 
-/** In the order of `RawConnection::new`; NaN is the core's default. */
-function settings(options: ConnectionOptions): Float64Array {
-  const { maxMessageSize, maxFrameSize, maxFragments, maxBufferedAmount, maxPendingPongs, closeTimeout } = options;
+function make(wasm: Wasm, role: Role, source: number, options: ConnectionOptions): Handle {
+  const { extensions = '', autoPong = true, compressionLevel, compressionThreshold } = options;
+  checkText(extensions, 'extensions');
+  checkBoolean(autoPong, 'autoPong');
   const count = (value: number | undefined, name: string, largest = Infinity): number => {
     if (value === undefined) return NaN;
     checkCount(value, name, largest);
     return value;
   };
-  return Float64Array.of(
-    count(maxMessageSize, 'maxMessageSize', LARGEST_SIZE),
-    count(maxFrameSize, 'maxFrameSize'),
-    count(maxFragments, 'maxFragments'),
-    count(maxBufferedAmount, 'maxBufferedAmount'),
-    count(maxPendingPongs, 'maxPendingPongs'),
-    count(closeTimeout, 'closeTimeout'),
+  if (compressionLevel === 0) throw new RangeError('compressionLevel is 0, but must be an integer from 1 to 9');
+  // In the order of src/settings.rs; NaN is the core's default.
+  const settings = Float64Array.of(
+    count(options.maxMessageSize, 'maxMessageSize', LARGEST_SIZE),
+    count(options.maxFrameSize, 'maxFrameSize'),
+    count(options.maxFragments, 'maxFragments'),
+    count(options.maxBufferedAmount, 'maxBufferedAmount'),
+    count(options.maxPendingPongs, 'maxPendingPongs'),
+    count(options.closeTimeout, 'closeTimeout'),
+    Number(autoPong),
+    count(compressionLevel, 'compressionLevel', 9),
+    count(compressionThreshold, 'compressionThreshold'),
+  );
+  const length = wasm.putText(extensions, settings.byteLength);
+  wasm.bytes().set(new Uint8Array(settings.buffer), wasm.border);
+  const handle = wasm.exports.connection_new(role === 'client', source, length);
+  if (handle !== 0) return handle;
+  throw new TypeError(
+    `extensions is '${extensions}', but must be what a server answers for permessage-deflate (RFC 7692 §7.1); ` +
+      'it is in the entry itoden-wasm/deflate',
   );
 }

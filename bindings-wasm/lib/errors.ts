@@ -1,7 +1,6 @@
+import { errorTable } from './errors.generated.js';
 import type { Frame } from './frame.js';
-
-/** What Rust tells of an error: code, section, close code, message. See src/error.rs. */
-type Parts = [code: string, section: string, closeCode: number, message: string];
+import type { Wasm } from './module.js';
 
 /** The peer broke the protocol. The names in `code` are the same in every itoden binding. */
 export class ProtocolError extends Error {
@@ -19,7 +18,7 @@ export class ProtocolError extends Error {
   readonly frames: readonly Frame[];
 
   /** @internal */
-  constructor([code, section, closeCode, message]: Parts, frames: readonly Frame[] = []) {
+  constructor({ code, closeCode, section, message }: Told, frames: readonly Frame[] = []) {
     super(message);
     this.code = code;
     this.closeCode = closeCode;
@@ -37,19 +36,40 @@ export class SendError extends Error {
   readonly section: string;
 
   /** @internal */
-  constructor([code, section, , message]: Parts) {
+  constructor({ code, section, message }: Told) {
     super(message);
     this.code = code;
     this.section = section;
   }
 }
 
-/** @internal What Rust threw, as the class that callers see. */
-export function sendError(thrown: unknown): unknown {
-  return Array.isArray(thrown) ? new SendError(thrown as Parts) : thrown;
+interface Told {
+  code: string;
+  closeCode: number;
+  section: string;
+  message: string;
+}
+
+/** How Rust shows a number: `:#x` is in hex, `:03b` in binary with at least three digits. */
+function shown(number: bigint, format: string | undefined): string {
+  if (format === ':#x') return `0x${number.toString(16)}`;
+  if (format === ':03b') return number.toString(2).padStart(3, '0');
+  return String(number);
+}
+
+/** The error that a call left in the words: its name and its numbers, see src/error.rs. */
+function told(wasm: Wasm): Told {
+  const code = wasm.toldText(0);
+  const numbers = [2, 4].map((at) => BigInt(wasm.told(at)) | (BigInt(wasm.told(at + 1)) << 32n));
+  const [closeCode, section, sentence] = errorTable[code]!;
+  const message = sentence.replace(/\{\w+(:[^}]*)?\}/g, (_, format) => shown(numbers.shift()!, format));
+  return { code, closeCode, section, message };
 }
 
 /** @internal */
-export function protocolError(failure: unknown, frames?: readonly Frame[]): ProtocolError {
-  return new ProtocolError(failure as Parts, frames);
+export const protocolError = (wasm: Wasm, frames?: readonly Frame[]) => new ProtocolError(told(wasm), frames);
+
+/** @internal Throws what a command left, if it failed. */
+export function checkSent(wasm: Wasm, failed: number): void {
+  if (failed) throw new SendError(told(wasm));
 }

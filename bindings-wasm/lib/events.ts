@@ -1,6 +1,7 @@
+import { protocolError } from './errors.js';
 import type { ProtocolError } from './errors.js';
-import { EventType, FailureType } from './itoden_wasm.js';
-import { copyOut, memory } from './module.js';
+import type { Handle } from './exports.js';
+import type { Wasm } from './module.js';
 
 /**
  * Why a connection did not end cleanly: the peer broke the protocol, the transport ended without a Close frame, or a Close
@@ -31,59 +32,48 @@ export type ConnectionEvent =
       readonly cause: FailureCause | null;
     };
 
-// The core has checked the text already; a byte order mark is part of it.
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
 const RECORD = 4;
 
-function failureCause(failure: number): FailureCause | null {
-  switch (failure) {
-    case FailureType.Protocol:
-      return 'protocol';
-    case FailureType.Eof:
-      return 'eof';
-    case FailureType.CloseTimeout:
-      return 'close_timeout';
-    default:
-      return null;
-  }
-}
+// As src/connection.rs numbers them.
+const TEXT = 0;
+const BINARY = 1;
+const PING = 2;
+const PONG = 3;
+const CLOSE = 4;
+const FAILED = 5;
+const failureCauses = [null, 'protocol', 'eof', 'close_timeout'] as const;
 
 /** @internal The events of a table of src/connection.rs. */
-export function readEvents(table: number, count: number, failure: () => ProtocolError): ConnectionEvent[] {
-  const records = new Uint32Array(memory(), table, count * RECORD).slice();
+export function readEvents(wasm: Wasm, connection: Handle, count: number): ConnectionEvent[] {
   const events = new Array<ConnectionEvent>(count);
-  for (let index = 0, at = 0; index < count; index += 1, at += RECORD) {
-    events[index] = readEvent(records[at]!, records[at + 1]!, records[at + 2]!, records[at + 3]!, failure);
+  const words = wasm.words();
+  let at = wasm.exports.connection_events(connection) >>> 2;
+  for (let index = 0; index < count; index += 1, at += RECORD) {
+    events[index] = readEvent(wasm, connection, words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
   }
   return events;
 }
 
 function readEvent(
-  type: EventType,
-  number: number,
-  address: number,
-  length: number,
-  failure: () => ProtocolError,
+  wasm: Wasm, connection: Handle, type: number, number: number, address: number, length: number,
 ): ConnectionEvent {
-  const payload = () => copyOut(address, length);
-  const text = () => utf8.decode(new Uint8Array(memory(), address, length));
   switch (type) {
-    case EventType.Text:
-      return { type: 'text', text: text() };
-    case EventType.Binary:
-      return { type: 'binary', payload: payload() };
-    case EventType.Ping:
-      return { type: 'ping', payload: payload() };
-    case EventType.Pong:
-      return { type: 'pong', payload: payload() };
-    case EventType.Close:
-      return { type: 'close', code: number, reason: text() };
-    case EventType.Failed:
-      return { type: 'failed', error: failure() };
-    case EventType.Closed: {
-      const wasClean = (number & 0x1_0000) !== 0;
-      return { type: 'closed', code: number & 0xffff, reason: text(), wasClean, cause: failureCause(number >>> 17) };
+    case TEXT:
+      return { type: 'text', text: wasm.text(address, length) };
+    case BINARY:
+      return { type: 'binary', payload: wasm.copy(address, length) };
+    case PING:
+      return { type: 'ping', payload: wasm.copy(address, length) };
+    case PONG:
+      return { type: 'pong', payload: wasm.copy(address, length) };
+    case CLOSE:
+      return { type: 'close', code: number, reason: wasm.text(address, length) };
+    case FAILED:
+      wasm.exports.connection_failure(connection);
+      return { type: 'failed', error: protocolError(wasm) };
+    default: {
+      const [wasClean, cause] = [(number & 0x1_0000) !== 0, failureCauses[number >>> 17] ?? null];
+      return { type: 'closed', code: number & 0xffff, reason: wasm.text(address, length), wasClean, cause };
     }
   }
 }

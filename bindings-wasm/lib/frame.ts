@@ -1,5 +1,22 @@
 import { keyBytes } from './check.js';
-import { masked, opcodeName } from './module.js';
+import { codec } from './module.js';
+
+let opcodeNames: (string | undefined)[] | undefined;
+
+/** The core's name of an opcode. */
+function nameOf(opcode: number): string | undefined {
+  const wasm = codec.get();
+  opcodeNames ??= Array.from({ length: 16 }, (_, bits) => (wasm.exports.opcode_name(bits) ? undefined : wasm.toldText(0)));
+  return opcodeNames[opcode];
+}
+
+/** `bytes` masked with `key`, or unmasked (RFC 6455 §5.3). */
+function masked(bytes: Uint8Array, key: number): Uint8Array<ArrayBuffer> {
+  const wasm = codec.get();
+  const length = wasm.put(bytes);
+  wasm.exports.mask_border(key, length);
+  return wasm.copy(wasm.border, length);
+}
 
 /** What a frame carries (RFC 6455 §5.2, §11.8). */
 export type OpcodeName = 'continuation' | 'text' | 'binary' | 'close' | 'ping' | 'pong';
@@ -47,7 +64,7 @@ export class Frame {
 
   /** The RFC's name of the opcode. */
   get opcodeName(): OpcodeName {
-    return opcodeName(this.opcode) as OpcodeName;
+    return nameOf(this.opcode) as OpcodeName;
   }
 
   /** The four bytes of the masking key, or `null` for a frame that is not masked (§5.3). */

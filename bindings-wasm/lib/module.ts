@@ -1,13 +1,111 @@
-// The WebAssembly module: loaded once, and the way bytes cross into its memory and out of it.
+// A WebAssembly module: loaded once, and the way bytes cross into its memory and out of it.
 
-import load, { initSync as loadSync, mask_border, opcode_name, reserve } from './itoden_wasm.js';
-import type { InitOutput } from './itoden_wasm.js';
+import type { Exports } from './exports.js';
 
-/** Where the module can come from: its bytes, a compiled module, a response that brings it, or its URL. */
+/** Where a module can come from: its bytes, a compiled module, a response that brings it, or its URL. */
 export type ModuleSource = BufferSource | WebAssembly.Module | Response | Request | URL | string;
 
-let wasm: InitOutput | undefined;
-let loading: Promise<void> | undefined;
+/** Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
+const SHORT_TEXT = 16_384;
+const encoder = new TextEncoder();
+// The core has checked the text already; a byte order mark is part of it.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** @internal Where the keys of connections come from that choose them: by the numbers that Rust knows them by. */
+export const keySources = new Map<number, () => number>();
+
+/** Most bytes that `crypto.getRandomValues` gives at once. */
+const MOST_RANDOM = 65_536;
+
+/** @internal An instance of a module. */
+export class Wasm {
+  readonly exports: Exports;
+  /** Where the border began when room in it was last asked for; see src/border.rs. */
+  border = 0;
+  readonly #words: number;
+  #bytes = new Uint8Array();
+  #view = new Uint32Array();
+
+  constructor(module: WebAssembly.Module) {
+    const random = (address: number, length: number) => {
+      for (let at = 0; at < length; at += MOST_RANDOM) {
+        crypto.getRandomValues(this.bytes().subarray(address + at, address + Math.min(at + MOST_RANDOM, length)));
+      }
+    };
+    const key = (source: number) => keySources.get(source)!();
+    const { exports } = new WebAssembly.Instance(module, { itoden: { random, key } });
+    this.exports = exports as unknown as Exports;
+    this.#words = this.exports.words() >> 2;
+  }
+
+  /** The memory as it is now; growing it detaches every earlier buffer. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    const { buffer } = this.exports.memory;
+    if (this.#bytes.buffer !== buffer) {
+      this.#bytes = new Uint8Array(buffer as ArrayBuffer);
+      this.#view = new Uint32Array(buffer);
+    }
+    return this.#bytes as Uint8Array<ArrayBuffer>;
+  }
+
+  /** The same in words of 32 bits. */
+  words(): Uint32Array {
+    this.bytes();
+    return this.#view;
+  }
+
+  /** A word that the last call left: see src/abi.rs. */
+  told(index: number): number {
+    return this.words()[this.#words + index]!;
+  }
+
+  /** The text whose address is the word `index`, and whose length is the next. */
+  toldText(index: number): string {
+    return this.text(this.told(index), this.told(index + 1));
+  }
+
+  /** The bytes of a copy of memory. */
+  copy(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return this.bytes().slice(address, address + length);
+  }
+
+  text(address: number, length: number): string {
+    const bytes = this.bytes();
+    // Of few characters in ASCII a string is made faster here than by a decoder.
+    if (length <= 24) {
+      let text = '';
+      for (let at = address; ; at += 1) {
+        if (at === address + length) return text;
+        const byte = bytes[at]!;
+        if (byte > 0x7f) break;
+        text += String.fromCharCode(byte);
+      }
+    }
+    return decoder.decode(bytes.subarray(address, address + length));
+  }
+
+  /** Copies `bytes` into the border, `headroom` bytes in. Returns their length. */
+  put(bytes: Uint8Array, headroom = 0): number {
+    this.#reserve(headroom + bytes.length);
+    this.bytes().set(bytes, this.border + headroom);
+    return bytes.length;
+  }
+
+  /** Writes `text` as UTF-8 into the border, `headroom` bytes in. Returns its length in bytes. */
+  putText(text: string, headroom = 0): number {
+    const { length } = text;
+    if (length > SHORT_TEXT) return this.put(encoder.encode(text), headroom);
+    this.#reserve(headroom + length * 3);
+    const start = this.border + headroom;
+    return encoder.encodeInto(text, this.bytes().subarray(start, start + length * 3)).written;
+  }
+
+  #reserve(length: number): void {
+    // As an address Rust's is signed here.
+    this.border = length <= 0x3fff_ffff ? this.exports.reserve(length) >>> 0 : 0;
+    if (this.border === 0) throw new RangeError(`${length} bytes don't fit into the memory of itoden-wasm`);
+  }
+}
 
 /** Why a load failed, in one sentence. */
 function loadError(cause: unknown): Error {
@@ -15,87 +113,80 @@ function loadError(cause: unknown): Error {
   return new Error(`itoden-wasm could not load its WebAssembly module: ${reason}`, { cause });
 }
 
-async function start(source: () => ModuleSource | Promise<ModuleSource> | undefined): Promise<void> {
-  try {
-    const given = await source();
-    wasm = await load(given === undefined ? undefined : { module_or_path: given });
-  } catch (cause) {
-    throw loadError(cause);
-  } finally {
-    loading = undefined;
+async function compile(source: ModuleSource): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  if (ArrayBuffer.isView(source) || source instanceof ArrayBuffer) return WebAssembly.compile(source as BufferSource);
+  const isResponse = typeof Response === 'function' && source instanceof Response;
+  const response = isResponse ? source : await fetch(source as Request | URL | string);
+  if (!response.ok) throw new Error(`${response.url} was answered with the status ${response.status}`);
+  // A server that doesn't know the type of .wasm is forgiven.
+  if (response.headers.get('Content-Type') === 'application/wasm') return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** @internal The place of one module in this thread: empty, being loaded, or with an instance. */
+export class Slot {
+  #wasm: Wasm | undefined;
+  #loading: Promise<void> | undefined;
+  readonly #name: string;
+  /** Where the module is, if nobody says otherwise. */
+  source: (() => ModuleSource | Promise<ModuleSource>) | undefined;
+  /** Where it can be had at once, in hosts that have such a place: then it is loaded when it is first used. */
+  sourceNow: (() => BufferSource | WebAssembly.Module) | undefined;
+
+  /** `name`: what the function to load it is called, for messages. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The instance. */
+  get(): Wasm {
+    if (!this.#wasm && !this.#loading && this.sourceNow) this.loadSync();
+    if (this.#wasm) return this.#wasm;
+    throw new Error(`itoden-wasm is not loaded yet: first \`await ${this.#name}()\`, or call \`${this.#name}Sync(module)\``);
+  }
+
+  get loaded(): boolean {
+    return this.#wasm !== undefined;
+  }
+
+  /** Loads the module unless that is done or under way. */
+  load(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
+    if (this.#wasm) {
+      // Nobody waits for it.
+      Promise.resolve(source).catch(() => {});
+      return Promise.resolve();
+    }
+    return (this.#loading ??= this.#start(source));
+  }
+
+  loadSync(source?: BufferSource | WebAssembly.Module): void {
+    if (this.#wasm) return;
+    // Two instances would have two memories, and what was made in one would be used in the other.
+    if (this.#loading) {
+      throw new Error(`itoden-wasm is loading already: await the promise of ${this.#name}() instead of calling ${this.#name}Sync()`);
+    }
+    try {
+      const given = source ?? this.sourceNow?.();
+      if (given === undefined) throw new TypeError('there is no module to be had at once here: it must be given');
+      this.#wasm = new Wasm(given instanceof WebAssembly.Module ? given : new WebAssembly.Module(given));
+    } catch (cause) {
+      throw loadError(cause);
+    }
+  }
+
+  async #start(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
+    try {
+      const given = (await source) ?? (await (this.sourceNow ?? this.source)?.());
+      if (given === undefined) throw new TypeError('there is no module');
+      this.#wasm = new Wasm(await compile(given));
+    } catch (cause) {
+      throw loadError(cause);
+    } finally {
+      this.#loading = undefined;
+    }
   }
 }
 
-/** @internal Loads the module unless that is done or under way; `source` is not asked otherwise. */
-export function loadOnce(source: () => ModuleSource | Promise<ModuleSource> | undefined): Promise<void> {
-  if (wasm) return Promise.resolve();
-  return (loading ??= start(source));
-}
-
-/** @internal */
-export function loadOnceSync(source: () => BufferSource | WebAssembly.Module): void {
-  if (wasm) return;
-  // Two instances would have two memories, and what was made in one would be used in the other.
-  if (loading) throw new Error('itoden-wasm is loading already: await the promise of init() instead of calling initSync()');
-  try {
-    wasm = loadSync({ module: source() });
-  } catch (cause) {
-    throw loadError(cause);
-  }
-}
-
-/** @internal */
-export function checkLoaded(): void {
-  if (!wasm) throw new Error('itoden-wasm is not loaded yet: first `await init()`, or call `initSync(module)`');
-}
-
-/** @internal The memory as it is now; growing it detaches every earlier buffer. */
-export function memory(): ArrayBuffer {
-  return wasm!.memory.buffer as ArrayBuffer;
-}
-
-/** @internal Where the border began when room in it was last asked for; see src/border.rs. */
-export let border = 0;
-
-function makeRoom(length: number): void {
-  border = length <= 0x7fff_ffff ? reserve(length) : 0;
-  if (border === 0) throw new RangeError(`${length} bytes don't fit into the memory of itoden-wasm`);
-}
-
-/** @internal Copies `bytes` into the border, `headroom` bytes in. Returns their length. */
-export function putBytes(bytes: Uint8Array, headroom = 0): number {
-  makeRoom(headroom + bytes.length);
-  new Uint8Array(memory(), border + headroom, bytes.length).set(bytes);
-  return bytes.length;
-}
-
-/** Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
-const SHORT_TEXT = 16_384;
-const utf8 = new TextEncoder();
-
-/** @internal Writes `text` as UTF-8 into the border, `headroom` bytes in. Returns its length in bytes. */
-export function putText(text: string, headroom = 0): number {
-  if (text.length > SHORT_TEXT) return putBytes(utf8.encode(text), headroom);
-  makeRoom(headroom + text.length * 3);
-  return utf8.encodeInto(text, new Uint8Array(memory(), border + headroom, text.length * 3)).written;
-}
-
-/** @internal A copy of `length` bytes of memory. */
-export function copyOut(address: number, length: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(memory(), address, length).slice();
-}
-
-/** @internal `bytes` masked with `key`, or unmasked (RFC 6455 §5.3). */
-export function masked(bytes: Uint8Array, key: number): Uint8Array<ArrayBuffer> {
-  const length = putBytes(bytes);
-  mask_border(key, length);
-  return copyOut(border, length);
-}
-
-let opcodeNames: (string | undefined)[] | undefined;
-
-/** @internal The core's name of an opcode. */
-export function opcodeName(opcode: number): string | undefined {
-  opcodeNames ??= Array.from({ length: 16 }, (_, bits) => opcode_name(bits));
-  return opcodeNames[opcode];
-}
+/** @internal Frames and connections, with compression or without. */
+export const codec = new Slot('init');

@@ -4,49 +4,51 @@
 //! for room, writes into linear memory itself (text straight from its encoder), and makes its call; what comes back is
 //! read the same way. That is one copy in and one copy out, with no allocation for each call.
 
-use std::cell::RefCell;
+use alloc::vec::Vec;
 
-use itoden_core::mask;
-use wasm_bindgen::prelude::wasm_bindgen;
+use crate::abi::local;
 
 /// A buffer of up to this size is kept as it is.
 const KEPT: usize = 64 << 10;
 
-thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+local! {
+    BUFFER: Vec<u8> = Vec::new()
 }
 
 /// The address of a buffer of at least `len` bytes, or 0 if memory doesn't suffice. It holds until the next call of this.
-#[wasm_bindgen]
-pub fn reserve(len: usize) -> *mut u8 {
-    BUFFER.with_borrow_mut(|buffer| {
-        // A stream of large chunks keeps its large buffer; the first small one gives it back.
-        let oversized = buffer.len() > KEPT && len <= buffer.len() / 8;
-        if len > buffer.len() || oversized {
-            *buffer = Vec::new();
-            let size = len.max(1024);
-            if buffer.try_reserve_exact(size).is_err() {
-                return std::ptr::null_mut();
+#[unsafe(no_mangle)]
+pub extern "C" fn reserve(len: usize) -> *mut u8 {
+    BUFFER.with(|buffer| {
+        buffer.with_mut(|buffer| {
+            // A stream of large chunks keeps its large buffer; the first small one gives it back.
+            let oversized = buffer.len() > KEPT && len <= buffer.len() / 8;
+            if len > buffer.len() || oversized {
+                *buffer = Vec::new();
+                let size = len.max(1024);
+                if buffer.try_reserve_exact(size).is_err() {
+                    return core::ptr::null_mut();
+                }
+                buffer.resize(size, 0);
             }
-            buffer.resize(size, 0);
-        }
-        buffer.as_mut_ptr()
+            buffer.as_mut_ptr()
+        })
     })
 }
 
 /// Masks or unmasks the first `len` bytes of the border with `key`, whose first byte is its highest (§5.3).
-#[wasm_bindgen]
-pub fn mask_border(key: u32, len: usize) {
-    lend(len, |bytes| mask::apply(key.to_be_bytes(), 0, bytes));
+#[cfg(feature = "frames")]
+#[unsafe(no_mangle)]
+pub extern "C" fn mask_border(key: u32, len: usize) {
+    lend(len, |bytes| itoden_core::mask::apply(key.to_be_bytes(), 0, bytes));
 }
 
 /// Lends the first `len` bytes to `work`.
 ///
 /// The buffer is taken out meanwhile, so that JavaScript called from within (a source of masking keys) may come back in.
 pub(crate) fn lend<R>(len: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
-    let mut buffer = BUFFER.take();
+    let mut buffer = BUFFER.with(|buffer| buffer.with_mut(core::mem::take));
     let result = work(&mut buffer[..len]);
-    BUFFER.set(buffer);
+    BUFFER.with(|kept| kept.with_mut(|kept| *kept = buffer));
     result
 }
 

@@ -1,24 +1,23 @@
 //! The session without its transport: the core's `Connection` for JavaScript.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use itoden_core::{
-    CloseCode, Closed, Config, Connection, Event, Failure, Input, Message, MessageKind, ProtocolError, SendError,
-    Timestamp, Transmit, utf8,
+    Closed, Connection, Event, Failure, Input, Message, MessageKind, ProtocolError, SendError, SendOptions, Timestamp,
+    Transmit, utf8,
 };
-use js_sys::Function;
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::abi::{Handle, place, tell};
+use crate::encoder::close_code;
 use crate::mask_keys::{Chosen, Random};
-use crate::{border, error};
+use crate::{border, error, settings};
 
 /// What a record of the table of events is about.
-#[wasm_bindgen]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventType {
+enum EventType {
     /// A text message.
     Text = 0,
     /// A binary message.
@@ -29,16 +28,15 @@ pub enum EventType {
     Pong = 3,
     /// A Close frame; its code is the record's number.
     Close = 4,
-    /// The peer broke the protocol; [`RawConnection::failure`] tells how.
+    /// The peer broke the protocol; [`connection_failure`] tells how.
     Failed = 5,
     /// The end. The number: the close code, bit 16 if the end was clean, and a [`FailureType`] from bit 17 on.
     Closed = 6,
 }
 
 /// Why an end was not clean.
-#[wasm_bindgen]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureType {
+enum FailureType {
     /// It was.
     None = 0,
     /// The peer broke the protocol.
@@ -50,7 +48,6 @@ pub enum FailureType {
 }
 
 /// One end of an open connection. Times are in milliseconds on the caller's monotonic clock.
-#[wasm_bindgen]
 pub struct RawConnection {
     connection: Connection,
     /// Records of 4: type, number, address and length of the payload.
@@ -61,150 +58,189 @@ pub struct RawConnection {
     shutdown: bool,
 }
 
-#[wasm_bindgen]
+/// A connection. The border begins with the settings (`src/settings.rs`); the `extensions` bytes behind them are what the
+/// opening handshake agreed on, as the server answers it. `keys` is the number of a client's source of masking keys, 0 for
+/// the host's generator. 0, which is no handle, if these extensions can't be.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_new(client: bool, keys: u32, extensions: usize) -> Option<Handle<RawConnection>> {
+    border::lend(settings::LEN + extensions, |bytes| {
+        let (settings, extensions) = bytes.split_at(settings::LEN);
+        RawConnection::new(client, keys, settings, extensions).map(Handle::new)
+    })
+}
+
+/// The first `len` bytes of the border came from the peer; how many events that caused.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_bytes(connection: Handle<RawConnection>, now: f64, len: usize) -> usize {
+    connection.with(|raw| raw.handle_bytes(now, len))
+}
+
+/// The transport's incoming side has ended.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_eof(connection: Handle<RawConnection>, now: f64) -> usize {
+    connection.with(|raw| raw.handle_eof(now))
+}
+
+/// The time that [`connection_deadline`] named has come.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_timeout(connection: Handle<RawConnection>, now: f64) -> usize {
+    connection.with(|raw| raw.handle_timeout(now))
+}
+
+/// The address of the table of events.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_events(connection: Handle<RawConnection>) -> *const u32 {
+    connection.with(|raw| raw.table.as_ptr())
+}
+
+/// Gives the payloads back, once JavaScript has copied them.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_release(connection: Handle<RawConnection>) {
+    connection.with(|raw| raw.owned = Vec::new());
+}
+
+/// Leaves how the peer broke the protocol in the words, as `src/error.rs` has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_failure(connection: Handle<RawConnection>) {
+    connection.with(|raw| raw.failed.iter().for_each(error::protocol));
+}
+
+/// Sends the first `len` bytes of the border as a message; `compress` if that was agreed on. 1 if it can't be sent, here and
+/// in the commands below: the error is in the words.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_send(connection: Handle<RawConnection>, text: bool, compress: bool, len: usize) -> u32 {
+    connection.with(|raw| {
+        raw.command(len, |connection, bytes| {
+            let message = match kind(text) {
+                MessageKind::Text => Message::text(utf8::whole(bytes).map_err(|_| SendError::TextNotUtf8)?),
+                MessageKind::Binary => Message::binary(bytes),
+            };
+            connection.send_with(message, SendOptions { compress })
+        })
+    })
+}
+
+/// Sends them as the next fragment of a message (§5.4).
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_fragment(
+    connection: Handle<RawConnection>,
+    text: bool,
+    fin: bool,
+    compress: bool,
+    len: usize,
+) -> u32 {
+    let options = SendOptions { compress };
+    connection.with(|raw| {
+        raw.command(len, |connection, bytes| connection.send_fragment_with(kind(text), bytes, fin, options))
+    })
+}
+
+/// Sends them in a ping (§5.5.2), or else in a pong (§5.5.3).
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_ping(connection: Handle<RawConnection>, ping: bool, len: usize) -> u32 {
+    connection.with(|raw| raw.command(len, if ping { Connection::ping } else { Connection::pong }))
+}
+
+/// Begins the closing handshake (§7.1.2); the first `len` bytes of the border are the reason, and -1 is no code.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_close(connection: Handle<RawConnection>, now: f64, code: i32, len: usize) -> u32 {
+    connection.with(|raw| {
+        raw.command(len, |connection, reason| {
+            let reason = utf8::whole(reason).map_err(|_| SendError::TextNotUtf8)?;
+            connection.close(time(now), close_code(code), reason)
+        })
+    })
+}
+
+/// Leaves in the words where bytes lie that are to be written, and how many: 0 if there are none.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_output(connection: Handle<RawConnection>) {
+    connection.with(|raw| tell(&raw.output()));
+}
+
+/// These bytes are written.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_transmitted(connection: Handle<RawConnection>, count: usize) {
+    connection.with(|raw| raw.connection.transmitted(count));
+}
+
+/// OPEN (1), CLOSING (2) or CLOSED (3); and as bits from 2 on whether, all output being taken, this side of the transport is
+/// to be ended, whether a Close frame was sent, and whether one came.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_state(connection: Handle<RawConnection>) -> u32 {
+    connection.with(|raw| {
+        let (connection, bit) = (&raw.connection, |set: bool, place: u32| u32::from(set) << place);
+        connection.ready_state() as u32
+            | bit(raw.shutdown, 2)
+            | bit(connection.close_sent(), 3)
+            | bit(connection.close_received(), 4)
+    })
+}
+
+/// Payload bytes of messages that are not taken yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_buffered(connection: Handle<RawConnection>) -> f64 {
+    connection.with(|raw| raw.connection.buffered_amount() as f64)
+}
+
+/// When to call [`connection_timeout`]; NaN for never.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_deadline(connection: Handle<RawConnection>) -> f64 {
+    let milliseconds = |time: Timestamp| time.as_micros() as f64 / 1000.0;
+    connection.with(|raw| raw.connection.poll_timeout().map_or(f64::NAN, milliseconds))
+}
+
+/// Gives the connection's memory up.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_free(connection: Handle<RawConnection>) {
+    connection.free();
+}
+
 impl RawConnection {
-    /// `settings` are, in this order, `max_message_size`, `max_frame_size`, `max_fragments`, `max_buffered_amount`,
-    /// `max_pending_pongs` and `close_timeout`; where one is NaN the core's default holds.
-    #[wasm_bindgen(constructor)]
-    pub fn new(client: bool, keys: Option<Function>, settings: &[f64], auto_pong: bool) -> Self {
-        let config = Arc::new(config(settings, auto_pong));
+    fn new(client: bool, keys: u32, settings: &[u8], extensions: &[u8]) -> Option<Self> {
+        let config = Arc::new(settings::config(settings));
         let connection = match (client, keys) {
             (false, _) => Connection::server(config),
-            (true, None) => Connection::client(config, Box::new(Random)),
-            (true, Some(keys)) => Connection::client(config, Box::new(Chosen(keys))),
+            (true, 0) => Connection::client(config, Box::new(Random)),
+            (true, source) => Connection::client(config, Box::new(Chosen(source))),
         };
-        Self { connection, table: Vec::new(), owned: Vec::new(), failed: None, shutdown: false }
+        let connection = agree(connection, extensions)?;
+        Some(Self { connection, table: Vec::new(), owned: Vec::new(), failed: None, shutdown: false })
     }
 
-    /// The first `len` bytes of the border came from the peer; how many events that caused.
-    pub fn handle_bytes(&mut self, now: f64, len: usize) -> usize {
+    fn handle_bytes(&mut self, now: f64, len: usize) -> usize {
         border::lend(len, |bytes| {
             let mut input = self.connection.handle_bytes(time(now), bytes);
             self.poll_events(&mut input)
         })
     }
 
-    /// The transport's incoming side has ended.
-    pub fn handle_eof(&mut self, now: f64) -> usize {
+    fn handle_eof(&mut self, now: f64) -> usize {
         self.connection.handle_eof(time(now));
         self.poll_events(&mut Input::empty())
     }
 
-    /// The time that [`RawConnection::timeout`] named has come.
-    pub fn handle_timeout(&mut self, now: f64) -> usize {
+    fn handle_timeout(&mut self, now: f64) -> usize {
         self.connection.handle_timeout(time(now));
         self.poll_events(&mut Input::empty())
     }
 
-    /// The address of the table of events.
-    pub fn events(&self) -> *const u32 {
-        self.table.as_ptr()
-    }
-
-    /// Gives the payloads back, once JavaScript has copied them.
-    pub fn release(&mut self) {
-        self.owned.clear();
-    }
-
-    /// How the peer broke the protocol, as `src/error.rs` has it; `undefined` if it did not.
-    pub fn failure(&self) -> JsValue {
-        self.failed.as_ref().map_or(JsValue::UNDEFINED, error::protocol)
-    }
-
-    /// Sends the first `len` bytes of the border as a message.
-    pub fn send(&mut self, text: bool, len: usize) -> Result<(), JsValue> {
-        self.command(len, |connection, bytes| match kind(text) {
-            MessageKind::Text => {
-                connection.send(Message::text(utf8::whole(bytes).map_err(|_| SendError::TextNotUtf8)?))
-            }
-            MessageKind::Binary => connection.send(Message::binary(bytes)),
-        })
-    }
-
-    /// Sends them as the next fragment of a message (§5.4).
-    pub fn send_fragment(&mut self, text: bool, fin: bool, len: usize) -> Result<(), JsValue> {
-        self.command(len, |connection, bytes| connection.send_fragment(kind(text), bytes, fin))
-    }
-
-    /// Sends them in a ping (§5.5.2).
-    pub fn ping(&mut self, len: usize) -> Result<(), JsValue> {
-        self.command(len, Connection::ping)
-    }
-
-    /// Sends them in a pong (§5.5.3).
-    pub fn pong(&mut self, len: usize) -> Result<(), JsValue> {
-        self.command(len, Connection::pong)
-    }
-
-    /// Begins the closing handshake (§7.1.2); the first `len` bytes of the border are the reason.
-    pub fn close(&mut self, now: f64, code: Option<u16>, len: usize) -> Result<(), JsValue> {
-        self.command(len, |connection, reason| {
-            let reason = utf8::whole(reason).map_err(|_| SendError::TextNotUtf8)?;
-            connection.close(time(now), code.map(CloseCode::new), reason)
-        })
-    }
-
-    /// All bytes that are to be written; they count as written from now on.
-    pub fn take_output(&mut self) -> Vec<u8> {
-        let mut output = Vec::new();
-        while let Some(transmit) = self.connection.poll_transmit() {
-            match transmit {
-                Transmit::Write(segments) => {
-                    let written = segments.len();
-                    output.reserve_exact(written);
-                    segments.iter().for_each(|segment| output.extend_from_slice(segment));
-                    self.connection.transmitted(written);
-                }
-                Transmit::Shutdown => self.shutdown = true,
+    fn output(&mut self) -> [u32; 2] {
+        loop {
+            match self.connection.poll_transmit() {
+                // One slice: nothing is queued by reference here.
+                Some(Transmit::Write(segments)) => return place(segments.first()),
+                Some(Transmit::Shutdown) => self.shutdown = true,
+                None => return [0, 0],
             }
         }
-        output
     }
 
-    /// Whether, all output being taken, this side of the transport is to be ended.
-    #[wasm_bindgen(getter)]
-    pub fn shutdown(&self) -> bool {
-        self.shutdown
-    }
-
-    /// OPEN (1), CLOSING (2) or CLOSED (3).
-    #[wasm_bindgen(getter)]
-    pub fn ready_state(&self) -> u8 {
-        self.connection.ready_state() as u8
-    }
-
-    /// Payload bytes of messages that are not taken yet.
-    #[wasm_bindgen(getter)]
-    pub fn buffered_amount(&self) -> f64 {
-        self.connection.buffered_amount() as f64
-    }
-
-    /// Whether a Close frame was sent.
-    #[wasm_bindgen(getter)]
-    pub fn close_sent(&self) -> bool {
-        self.connection.close_sent()
-    }
-
-    /// Whether a Close frame came.
-    #[wasm_bindgen(getter)]
-    pub fn close_received(&self) -> bool {
-        self.connection.close_received()
-    }
-
-    /// When to call [`RawConnection::handle_timeout`], if at all.
-    #[wasm_bindgen(getter)]
-    pub fn timeout(&self) -> Option<f64> {
-        self.connection.poll_timeout().map(|time| time.as_micros() as f64 / 1000.0)
-    }
-}
-
-impl RawConnection {
-    fn command(
-        &mut self,
-        len: usize,
-        command: impl FnOnce(&mut Connection, &[u8]) -> Result<(), SendError>,
-    ) -> Result<(), JsValue> {
-        border::lend(len, |bytes| command(&mut self.connection, bytes)).map_err(|error| error::send(&error))
+    fn command(&mut self, len: usize, command: impl FnOnce(&mut Connection, &[u8]) -> Result<(), SendError>) -> u32 {
+        match border::lend(len, |bytes| command(&mut self.connection, bytes)) {
+            Ok(()) => 0,
+            Err(error) => error::send(&error),
+        }
     }
 
     fn poll_events(&mut self, input: &mut Input<'_>) -> usize {
@@ -267,57 +303,65 @@ fn time(milliseconds: f64) -> Timestamp {
     Timestamp::from_micros((milliseconds * 1000.0) as u64)
 }
 
-fn config(settings: &[f64], auto_pong: bool) -> Config {
-    let mut config = Config { auto_pong, ..Config::default() };
-    let limits = &mut config.limits;
-    let given = |index: usize| settings.get(index).copied().filter(|value| !value.is_nan());
-    // A number beyond the type's range becomes its largest, which is no bound at all.
-    limits.max_message_size = given(0).map_or(limits.max_message_size, |value| value as u64);
-    limits.max_frame_size = given(1).map_or(limits.max_frame_size, |value| value as u64);
-    limits.max_fragments = given(2).map_or(limits.max_fragments, |value| value as u32);
-    limits.max_buffered_amount = given(3).map_or(limits.max_buffered_amount, |value| value as u64);
-    limits.max_pending_pongs = given(4).map_or(limits.max_pending_pongs, |value| value as u16);
-    config.close_timeout =
-        given(5).map_or(config.close_timeout, |value| Duration::from_micros((value * 1000.0) as u64));
-    config
+#[cfg(feature = "deflate")]
+fn agree(connection: Connection, extensions: &[u8]) -> Option<Connection> {
+    connection.with_extensions(utf8::whole(extensions).ok()?).ok()
+}
+
+/// Without compression there is no extension to agree on.
+#[cfg(not(feature = "deflate"))]
+fn agree(connection: Connection, extensions: &[u8]) -> Option<Connection> {
+    extensions.is_empty().then_some(connection)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn server(settings: [f64; 9]) -> RawConnection {
+        RawConnection::new(false, 0, &settings::bytes(settings), b"").expect("there are no extensions")
+    }
+
+    fn take_output(connection: &mut RawConnection) -> Vec<u8> {
+        let mut output = Vec::new();
+        while let Some(transmit) = connection.connection.poll_transmit() {
+            match transmit {
+                Transmit::Write(segments) => {
+                    output.extend(segments.to_vec());
+                    let len = segments.len();
+                    connection.connection.transmitted(len);
+                }
+                Transmit::Shutdown => connection.shutdown = true,
+            }
+        }
+        output
+    }
+
     #[test]
     fn a_burst_is_one_table_and_its_answers_one_output() {
-        let mut connection = RawConnection::new(false, None, &[f64::NAN; 6], true);
+        let mut connection = server([f64::NAN; 9]);
         let burst = b"\x89\x81\0\0\0\0!\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xe8";
         assert_eq!(connection.handle_bytes(0.0, border::fill(burst)), 3);
         let types: Vec<u32> = connection.table.chunks(4).map(|record| record[0]).collect();
         assert_eq!(types, [EventType::Ping as u32, EventType::Text as u32, EventType::Close as u32]);
         assert_eq!(connection.table[9], 1000);
-        assert_eq!(connection.take_output(), b"\x8a\x01!\x88\x02\x03\xe8");
-        assert!(connection.shutdown());
+        assert_eq!(take_output(&mut connection), b"\x8a\x01!\x88\x02\x03\xe8");
+        assert!(connection.shutdown);
         assert_eq!(connection.handle_eof(1.0), 1);
         assert_eq!(connection.table[..2], [EventType::Closed as u32, 1000 | (1 << 16)]);
     }
 
     #[test]
     fn a_peer_that_never_answers_is_given_up_after_the_close_timeout() {
-        let mut connection =
-            RawConnection::new(false, None, &[f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN, 20.0], true);
-        connection.close(5.0, None, border::fill(b"")).unwrap();
-        assert_eq!(connection.timeout(), Some(25.0));
-        assert_eq!(connection.handle_timeout(24.9), 0);
-        assert_eq!(connection.handle_timeout(25.0), 1);
-        assert_eq!(connection.table[1], 1006 | ((FailureType::CloseTimeout as u32) << 17));
-    }
-
-    #[test]
-    fn settings_that_are_not_given_are_the_cores() {
-        assert_eq!(config(&[f64::NAN; 6], true), Config::default());
-        let config = config(&[1.0, f64::INFINITY, 3.0, 4.0, 1e9, 6.5], false);
-        let limits = &config.limits;
-        assert_eq!((limits.max_message_size, limits.max_frame_size, limits.max_fragments), (1, u64::MAX, 3));
-        assert_eq!((limits.max_buffered_amount, limits.max_pending_pongs), (4, u16::MAX));
-        assert_eq!((config.close_timeout, config.auto_pong), (Duration::from_micros(6500), false));
+        let mut settings = [f64::NAN; 9];
+        settings[5] = 20.0;
+        let connection = Handle::new(server(settings));
+        let again = || connection.copy();
+        assert_eq!(connection_close(again(), 5.0, -1, border::fill(b"")), 0);
+        assert_eq!(connection_deadline(again()), 25.0);
+        assert_eq!(connection_timeout(again(), 24.9), 0);
+        assert_eq!(connection_timeout(again(), 25.0), 1);
+        again().with(|raw| assert_eq!(raw.table[1], 1006 | ((FailureType::CloseTimeout as u32) << 17)));
+        connection_free(again());
     }
 }

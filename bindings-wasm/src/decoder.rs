@@ -1,35 +1,19 @@
 //! Bytes to frames, a chunk at a time.
 
+use alloc::vec::Vec;
+
 use itoden_core::ProtocolError;
 use itoden_core::frame::{Decoder, Piece};
 use itoden_core::header::{FrameHeader, HeaderRules};
 use itoden_core::input::Input;
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::abi::{Handle, place, tell};
 use crate::{border, error};
-
-/// The table begins with: frames in it, whether decoding failed, address and length of the completed payload, and from
-/// where to where the chunk has payloads of whole frames.
-const HEAD: usize = 6;
-
-/// Which frames a decoder allows.
-#[wasm_bindgen]
-#[derive(Clone, Copy)]
-pub enum Receiver {
-    /// A client takes unmasked frames, "all frames sent from the server to the client" (§5.1).
-    Client = 0,
-    /// A server takes masked frames.
-    Server = 1,
-    /// An onlooker takes every frame that is well-formed, whatever its reserved bits.
-    Any = 2,
-}
 
 /// Decodes a byte stream.
 ///
 /// The payload of a frame that lies whole in its chunk is unmasked where it lies; that of a frame cut between chunks is
 /// collected as its bytes arrive, up to `max_frame_size`, and never reserved from the length that its header declares.
-#[wasm_bindgen]
 pub struct RawFrameDecoder {
     decoder: Decoder,
     max_frame_size: u64,
@@ -43,15 +27,59 @@ pub struct RawFrameDecoder {
     error: Option<ProtocolError>,
 }
 
-#[wasm_bindgen]
+/// A decoder at the boundary of two frames. `receiver`: a client (0) takes unmasked frames, "all frames sent from the
+/// server to the client" (§5.1); a server (1) masked ones; an onlooker (2) every frame that is well-formed, whatever its
+/// reserved bits. `allowed_rsv`: the bits that an extension defines, RSV1 as 4.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_new(receiver: u32, allowed_rsv: u32, max_frame_size: u32) -> Handle<RawFrameDecoder> {
+    Handle::new(RawFrameDecoder::new(receiver, allowed_rsv as u8, max_frame_size))
+}
+
+/// Decodes the first `len` bytes of the border; the address of the table, which holds until the next call.
+///
+/// A record is the first byte of the frame with MASK as bit 8 and the length of the header above; the masking key; where
+/// the payload begins in the completed payload followed by the span of the chunk; its length. The words: frames in the
+/// table, whether decoding failed, address and length of the completed payload, and from where to where the chunk has
+/// payloads of whole frames.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_push(decoder: Handle<RawFrameDecoder>, len: usize) -> *const u32 {
+    decoder.with(|decoder| {
+        decoder.push(len);
+        tell(&decoder.head());
+        decoder.table.as_ptr()
+    })
+}
+
+/// Gives the completed payload back, once JavaScript has copied it.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_release(decoder: Handle<RawFrameDecoder>) {
+    decoder.with(|decoder| decoder.completed = Vec::new());
+}
+
+/// Leaves what went wrong in the words, as `src/error.rs` has it; to be asked only if something did.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_failure(decoder: Handle<RawFrameDecoder>) {
+    decoder.with(|decoder| decoder.error.iter().for_each(error::protocol));
+}
+
+/// Whether the next byte begins a frame.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_is_between_frames(decoder: Handle<RawFrameDecoder>) -> bool {
+    decoder.with(|decoder| decoder.decoder.is_between_frames())
+}
+
+/// Gives the decoder's memory up.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_free(decoder: Handle<RawFrameDecoder>) {
+    decoder.free();
+}
+
 impl RawFrameDecoder {
-    /// A decoder at the boundary of two frames.
-    #[wasm_bindgen(constructor)]
-    pub fn new(receiver: Receiver, max_frame_size: u32) -> Self {
+    fn new(receiver: u32, allowed_rsv: u8, max_frame_size: u32) -> Self {
         let rules = match receiver {
-            Receiver::Client => HeaderRules { allowed_rsv: 0, masked: Some(false) },
-            Receiver::Server => HeaderRules { allowed_rsv: 0, masked: Some(true) },
-            Receiver::Any => HeaderRules::ANY,
+            0 => HeaderRules { allowed_rsv, masked: Some(false) },
+            1 => HeaderRules { allowed_rsv, masked: Some(true) },
+            _ => HeaderRules::ANY,
         };
         Self {
             decoder: Decoder::new(rules),
@@ -64,13 +92,8 @@ impl RawFrameDecoder {
         }
     }
 
-    /// Decodes the first `len` bytes of the border; the address of the table, which holds until the next call.
-    ///
-    /// A record is the first byte of the frame with MASK as bit 8 and the length of the header above; the masking key;
-    /// where the payload begins in the completed payload followed by the span of the chunk; its length.
-    pub fn push(&mut self, len: usize) -> *const u32 {
+    fn push(&mut self, len: usize) {
         self.table.clear();
-        self.table.resize(HEAD, 0);
         self.span = (0, 0);
         if self.error.is_none() {
             self.error = border::lend(len, |bytes| self.decode(bytes)).err();
@@ -78,29 +101,15 @@ impl RawFrameDecoder {
         if self.error.is_some() {
             self.collected = Vec::new();
         }
-        let frames = (self.table.len() - HEAD) / 4;
-        let completed = self.completed.as_ptr() as usize;
+    }
+
+    fn head(&self) -> [u32; 6] {
+        let [completed, completed_len] = place(&self.completed);
         let (from, to) = self.span;
-        let failed = usize::from(self.error.is_some());
-        let head = [frames, failed, completed, self.completed.len(), from, to];
-        for (slot, value) in self.table.iter_mut().zip(head) {
-            *slot = value as u32;
-        }
-        self.table.as_ptr()
+        let frames = self.table.len() / 4;
+        [frames as u32, u32::from(self.error.is_some()), completed, completed_len, from as u32, to as u32]
     }
 
-    /// Gives the completed payload back, once JavaScript has copied it.
-    pub fn release(&mut self) {
-        self.completed = Vec::new();
-    }
-
-    /// What went wrong, as `src/error.rs` has it; `undefined` if nothing did.
-    pub fn failure(&self) -> JsValue {
-        self.error.as_ref().map_or(JsValue::UNDEFINED, error::protocol)
-    }
-}
-
-impl RawFrameDecoder {
     fn decode(&mut self, bytes: &mut [u8]) -> Result<(), ProtocolError> {
         let len = bytes.len();
         let mut input = Input::new(bytes);
@@ -123,7 +132,7 @@ impl RawFrameDecoder {
             self.collected.extend_from_slice(piece.payload);
             if piece.is_last() {
                 // Only the first frame that ends in a chunk can have begun before it.
-                self.completed = std::mem::take(&mut self.collected);
+                self.completed = core::mem::take(&mut self.collected);
                 self.span = (end, end);
                 self.record(header, 0);
             }
@@ -147,12 +156,12 @@ mod tests {
 
     fn push(decoder: &mut RawFrameDecoder, bytes: &[u8]) -> Vec<[u32; 4]> {
         decoder.push(border::fill(bytes));
-        decoder.table[HEAD..].chunks(4).map(|record| record.try_into().unwrap()).collect()
+        decoder.table.chunks(4).map(|record| record.try_into().unwrap()).collect()
     }
 
     #[test]
     fn the_masked_hello_of_the_rfc_is_one_record() {
-        let mut decoder = RawFrameDecoder::new(Receiver::Server, 1024);
+        let mut decoder = RawFrameDecoder::new(1, 0, 1024);
         let hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         assert_eq!(push(&mut decoder, &hello), [[0x0006_0181, 0x37fa_213d, 6, 5]]);
         border::lend(11, |bytes| assert_eq!(&bytes[6..], b"Hello"));
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_cut_frame_comes_before_the_whole_ones_behind_it() {
-        let mut decoder = RawFrameDecoder::new(Receiver::Client, 1024);
+        let mut decoder = RawFrameDecoder::new(0, 0, 1024);
         assert!(push(&mut decoder, b"\x82\x03a").is_empty());
         let records = push(&mut decoder, b"bc\x82\x01d\x82\x02e");
         assert_eq!(records, [[0x0002_0082, 0, 0, 3], [0x0002_0082, 0, 5, 1]]);
@@ -170,17 +179,17 @@ mod tests {
 
     #[test]
     fn nothing_is_reserved_from_a_declared_length() {
-        let mut decoder = RawFrameDecoder::new(Receiver::Client, u32::MAX);
+        let mut decoder = RawFrameDecoder::new(0, 0, u32::MAX);
         assert!(push(&mut decoder, b"\x82\x7f\0\0\0\0\x7f\xff\xff\xffabc").is_empty());
         assert!(decoder.collected.capacity() < 64);
     }
 
     #[test]
     fn frames_before_an_error_are_in_the_table_and_none_comes_after() {
-        let mut decoder = RawFrameDecoder::new(Receiver::Client, 4);
+        let mut decoder = RawFrameDecoder::new(0, 0, 4);
         assert_eq!(push(&mut decoder, b"\x81\x01a\x82\x05").len(), 1);
         assert_eq!(decoder.error, Some(ProtocolError::FrameTooBig { size: 5, limit: 4 }));
         assert!(push(&mut decoder, b"\x81\x01a").is_empty());
-        assert_eq!(decoder.table[1], 1);
+        assert_eq!(decoder.head()[..2], [0, 1]);
     }
 }

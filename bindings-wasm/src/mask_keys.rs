@@ -1,25 +1,15 @@
 //! Where masking keys come from (RFC 6455 §5.3, §10.3).
 
-use std::cell::RefCell;
-
 use itoden_core::MaskKeys;
 use itoden_core::mask::BufferedMaskKeys;
-use js_sys::Function;
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 
-#[wasm_bindgen]
-extern "C" {
-    /// The host's "strong source of entropy" (§5.3): every page, worker and server-side runtime has this one.
-    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn get_random_values(bytes: &mut [u8]);
-}
+use crate::abi::{host, local};
 
 type HostKeys = BufferedMaskKeys<fn(&mut [u8])>;
 
-thread_local! {
+local! {
     /// Shared by all encoders and connections: one call into JavaScript pays for 256 keys.
-    static RANDOM: RefCell<HostKeys> = const { RefCell::new(BufferedMaskKeys::new(get_random_values)) };
+    RANDOM: HostKeys = BufferedMaskKeys::new(host::random)
 }
 
 /// Keys from the host's generator.
@@ -27,18 +17,18 @@ pub(crate) struct Random;
 
 impl MaskKeys for Random {
     fn next_key(&mut self) -> [u8; 4] {
-        RANDOM.with_borrow_mut(MaskKeys::next_key)
+        RANDOM.with(|keys| keys.with_mut(MaskKeys::next_key))
     }
 }
 
-/// Keys that the caller chooses one by one, as 32-bit numbers. `lib/connection.ts` sees to it that the function neither
-/// throws nor returns anything else.
-pub(crate) struct Chosen(pub(crate) Function);
+/// Keys that the caller chooses one by one, as 32-bit numbers; the source has a number by which `lib/module.ts` knows it.
+#[cfg(feature = "codec")]
+pub(crate) struct Chosen(pub(crate) u32);
 
+#[cfg(feature = "codec")]
 impl MaskKeys for Chosen {
     fn next_key(&mut self) -> [u8; 4] {
-        let key = self.0.call0(&JsValue::UNDEFINED).ok().and_then(|key| key.as_f64());
-        (key.expect("the function returns a number") as u32).to_be_bytes()
+        host::key(self.0).to_be_bytes()
     }
 }
 

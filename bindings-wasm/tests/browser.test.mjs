@@ -40,12 +40,39 @@ const codec = `
 const files = {
   '/': ['text/html', '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>itoden-wasm</title>'],
   '/codec.js': [types.js, codec],
+  '/shared.js': [types.js, "import { run } from '/codec.js'; onconnect = async ({ ports: [port] }) => port.postMessage(await run());"],
+  '/service.js': [types.js, "import { run } from '/codec.js'; onmessage = async ({ ports: [port] }) => port.postMessage(await run());"],
+  '/session.js': [
+    types.js,
+    `import { WebSocketSession } from '/itoden-wasm/deflate.js';
+    import { ClientHandshake, ServerHandshake } from '/itoden-wasm/handshake.js';
+    import loadHandshakes from '/itoden-wasm/handshake.js';
+
+    /** A client and a server in one page, handshake and all, over a pair of streams. */
+    export async function run() {
+      await loadHandshakes();
+      const client = new ClientHandshake({ host: 'example.com', deflate: true });
+      const server = new ServerHandshake();
+      server.receive(client.request);
+      const accepted = server.accept({ deflate: true });
+      client.receive(accepted.bytes);
+      const [there, back] = [new TransformStream(), new TransformStream()];
+      const near = new WebSocketSession({ readable: back.readable, writable: there.writable, ...client.open() });
+      const far = new WebSocketSession({ readable: there.readable, writable: back.writable, ...accepted }, { role: 'server' });
+      far.onmessage = ({ data }) => far.send(data.toUpperCase());
+      near.onopen = () => near.send('a'.repeat(5000));
+      const text = await new Promise((resolve) => (near.onmessage = ({ data }) => resolve(data)));
+      near.close(1000, 'done');
+      const { code, reason, wasClean } = await new Promise((resolve) => (near.onclose = resolve));
+      return [text === 'A'.repeat(5000), near.extensions, code, reason, wasClean];
+    }`,
+  ],
   '/worker.js': [types.js, "import { run } from '/codec.js'; postMessage(await run());"],
 };
 
 async function find(path) {
   if (files[path]) return files[path];
-  const [, name, extension] = /^\/itoden-wasm\/(\w+\.(js|wasm))$/.exec(path) ?? [];
+  const [, name, extension] = /^\/itoden-wasm\/([\w.]+\.(js|wasm))$/.exec(path) ?? [];
   return name === undefined ? undefined : [types[extension], await readFile(new URL(name, dist))];
 }
 
@@ -111,5 +138,33 @@ test('a module worker encodes and decodes, and posts frames to its page', async 
     worker.onerror = ({ message }) => reject(new Error(message || 'the worker could not be started'));
   }).then(${readable})`);
   assert.deepEqual(result, expected);
+  assert.deepEqual(complaints, []);
+});
+
+test('a shared worker encodes and decodes', async () => {
+  const result = await page.evaluate(`new Promise((resolve, reject) => {
+    const worker = new SharedWorker('/shared.js', { type: 'module' });
+    worker.port.onmessage = ({ data }) => resolve(data);
+    worker.onerror = () => reject(new Error('the worker could not be started'));
+  }).then(${readable})`);
+  assert.deepEqual(result, expected);
+  assert.deepEqual(complaints, []);
+});
+
+test('a service worker encodes and decodes', async () => {
+  const result = await page.evaluate(`(async () => {
+    await navigator.serviceWorker.register('/service.js', { type: 'module' });
+    const { active } = await navigator.serviceWorker.ready;
+    const { port1, port2 } = new MessageChannel();
+    active.postMessage('run', [port2]);
+    return new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
+  })().then(${readable})`);
+  assert.deepEqual(result, expected);
+  assert.deepEqual(complaints, []);
+});
+
+test('a page is client and server, opens, compresses and closes', async () => {
+  const result = await page.evaluate("import('/session.js').then(({ run }) => run())");
+  assert.deepEqual(result, [true, 'permessage-deflate', 1000, 'done', true]);
   assert.deepEqual(complaints, []);
 });

@@ -4,7 +4,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import init, { Connection, FrameDecoder, FrameEncoder, ProtocolError } from 'itoden-wasm';
 import { concat, cut, hex, key, numbers, randomBytes, thrownBy, unhex } from './support.mjs';
-import { memory } from '../dist/module.js';
+import { codec } from '../dist/module.js';
+
+const memory = () => codec.get().exports.memory.buffer;
 
 await init();
 

@@ -12,7 +12,7 @@ function inWorker(body, entry = 'node.js') {
     import { parentPort } from 'node:worker_threads';
     import { readFileSync } from 'node:fs';
     import init, { initSync, Connection, FrameDecoder, FrameEncoder } from '${new URL(entry, dist)}';
-    const file = new URL('${new URL('itoden_wasm_bg.wasm', dist)}');
+    const file = new URL('${new URL('codec.wasm', dist)}');
     const works = () => new FrameEncoder('server').encodeText('Hello').length === 7;
     const failure = async (action) => { try { await action(); } catch (error) { return error.message; } };
     parentPort.postMessage(await (async () => { ${body} })());`;
@@ -30,8 +30,12 @@ test('a class that is used before the module is loaded says what to do', async (
     await failure(() => new FrameEncoder('client')),
     await failure(() => new FrameDecoder('any')),
     await failure(() => new Connection('server')),
-  ];`);
+  ];`, 'index.js');
   assert.deepEqual(messages, [NOT_LOADED, NOT_LOADED, NOT_LOADED]);
+});
+
+test('in Node the module is there without being asked for', async () => {
+  assert.equal(await inWorker('return works();'), true);
 });
 
 test('init reads the file beside the package in Node', async () => {

@@ -12,6 +12,7 @@ fn main() {
                 "status": row.status,
                 "section": row.section,
                 "rule": row.rule,
+                "shown": row.shown,
             })
         })
         .collect();

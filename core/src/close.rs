@@ -1,9 +1,10 @@
 //! Close codes and the body of a Close frame (RFC 6455 §5.5.1, §7.4).
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use crate::error::ProtocolError;
+use crate::prelude::Vec;
 use crate::utf8;
 
 /// Longest reason in bytes of UTF-8: a control frame carries 125 bytes (§5.5), two of them the code.
@@ -106,10 +107,10 @@ impl<'a> CloseFrame<'a> {
         if !self.code.is_valid_on_wire() {
             return Vec::new();
         }
-        let reason = &self.reason[..self.reason.floor_char_boundary(MAX_REASON_LEN)];
+        let reason = &self.reason.as_bytes()[..self.reason.floor_char_boundary(MAX_REASON_LEN)];
         let mut payload = Vec::with_capacity(2 + reason.len());
         payload.extend_from_slice(&self.code.get().to_be_bytes());
-        payload.extend_from_slice(reason.as_bytes());
+        payload.extend_from_slice(reason);
         payload
     }
 

@@ -1,6 +1,6 @@
 //! What a connection is told when it opens: limits and times, each with its default and the reason for it.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// Bounds on what a peer can make this endpoint hold. All are inclusive: a message of exactly the limit passes.
 ///

@@ -4,10 +4,11 @@
 //! - [`HandshakeError`]: the peer's too, before a connection exists. A server answers with the error's HTTP status.
 //! - [`SendError`]: the caller's. The connection goes on as if the call had not been made.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use crate::close::CloseCode;
+use crate::prelude::String;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,30 @@ pub struct Entry {
     pub section: &'static str,
     /// What the rule is, in one sentence.
     pub rule: &'static str,
+    /// How the error is shown: a format of Rust, with the names of its fields. What hosts that make the sentence
+    /// themselves fill with [`ProtocolError::numbers`] and [`SendError::numbers`].
+    pub shown: &'static str,
+}
+
+/// The field of an error as a number; what is none counts as 0.
+trait Number {
+    fn number(&self) -> u64;
+}
+
+macro_rules! numbers {
+    ($($type:ty = |$value:ident| $number:expr),+ $(,)?) => {
+        $( impl Number for $type {
+            fn number(&self) -> u64 {
+                let $value = self;
+                $number
+            }
+        } )+
+    };
+}
+
+numbers! {
+    u8 = |value| u64::from(*value), u16 = |value| u64::from(*value), u32 = |value| u64::from(*value), u64 = |value| *value,
+    usize = |value| *value as u64, String = |_value| 0, &'static str = |_value| 0, Duration = |_value| 0,
 }
 
 /// Declares an enum of errors, its rows of the table, and how each is shown: what came and what was allowed.
@@ -52,7 +77,7 @@ macro_rules! errors {
     (
         $(#[$about:meta])* $error:ident, $fault:ident, $rows:ident;
         $( $variant:ident $({ $($field:ident : $type:ty = $meaning:literal),+ })?
-           = $name:literal, $status:expr, $section:literal, $rule:literal, $($shown:expr),+; )+
+           = $name:literal, $status:expr, $section:literal, $rule:literal, $shown:literal; )+
     ) => {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,16 +104,30 @@ macro_rules! errors {
             }
         }
 
-        impl fmt::Display for $error {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self { $( Self::$variant $({ $($field),+ })? => write!(f, $($shown),+), )+ }
+        impl $error {
+            /// The numbers among its fields, in their order: what a host fills [`Entry::shown`] with.
+            pub fn numbers(&self) -> [u64; 2] {
+                #[allow(unused_mut, unused_assignments, reason = "there are variants without fields")]
+                match self { $( Self::$variant $({ $($field),+ })? => {
+                    let mut numbers = [0; 2];
+                    let mut at = 0;
+                    $($( numbers[at] = $field.number(); at += 1; )+)?
+                    let _ = at;
+                    numbers
+                } )+ }
             }
         }
 
-        impl std::error::Error for $error {}
+        impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $( Self::$variant $({ $($field),+ })? => write!(f, $shown), )+ }
+            }
+        }
+
+        impl core::error::Error for $error {}
 
         const $rows: &[Entry] = &[ $( Entry {
-            name: $name, fault: Fault::$fault, status: $status, section: $section, rule: $rule,
+            name: $name, fault: Fault::$fault, status: $status, section: $section, rule: $rule, shown: $shown,
         }, )+ ];
     };
 }

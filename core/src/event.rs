@@ -1,11 +1,12 @@
 //! What a connection tells its application.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::message::{Message, MessagePart};
+use crate::prelude::String;
 
 /// Something that an application should know.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,4 +67,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl core::error::Error for Failure {}

@@ -5,6 +5,7 @@ use crate::header::{FrameHeader, HeaderRules, MAX_HEADER_LEN};
 use crate::input::Input;
 use crate::mask;
 use crate::message::MessageKind;
+use crate::prelude::Vec;
 use crate::raw;
 
 /// A part of a frame, as much of it as has arrived.
@@ -109,7 +110,7 @@ impl Decoder {
 
     /// Whether the next byte begins a frame.
     #[inline]
-    pub(crate) const fn is_between_frames(&self) -> bool {
+    pub const fn is_between_frames(&self) -> bool {
         self.missing == 0 && self.cut_len == 0
     }
 

@@ -15,6 +15,7 @@
 
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
+use crate::prelude::Vec;
 
 /// Longest header: 2 bytes, 8 of extended length, 4 of masking key.
 pub const MAX_HEADER_LEN: usize = 14;
@@ -55,7 +56,8 @@ impl FrameHeader {
     /// Reads a header off the front of `bytes`: the header and its length, or `None` if more bytes are needed.
     ///
     /// An error is found as soon as the field that shows it is whole, also while the rest of the header is missing.
-    #[inline(always)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub fn parse(bytes: &[u8], rules: HeaderRules) -> Result<Option<(Self, usize)>, ProtocolError> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let rsv = (first >> 4) & 0b111;
@@ -132,8 +134,9 @@ impl FrameHeader {
     }
 
     /// The header, and how many of the bytes it has. It is put together in a register, where that costs least.
-    #[inline(always)]
-    pub(crate) fn to_bytes(self) -> ([u8; 16], usize) {
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    pub fn to_bytes(self) -> ([u8; 16], usize) {
         let first = (u8::from(self.fin) << 7) | ((self.rsv & 0b111) << 4) | self.opcode.bits();
         let mask_bit = u64::from(self.masking_key.is_some()) << 15;
         let key = u64::from(u32::from_le_bytes(self.masking_key.unwrap_or_default()));

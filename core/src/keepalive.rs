@@ -1,7 +1,7 @@
 //! Pings at an interval, and the end of a connection whose peer has fallen silent (RFC 6455 §5.5.2: "A Ping frame may
 //! serve either as a keepalive or as a means to verify that the remote endpoint is still responsive").
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::time::Timestamp;
 
@@ -84,7 +84,7 @@ impl Keepalive {
             return Due::Nothing;
         }
         self.next = now + self.interval;
-        if !std::mem::replace(&mut self.started, true) {
+        if !core::mem::replace(&mut self.started, true) {
             return Due::Nothing;
         }
         // While a ping is unanswered and its time runs, another would only start the time anew.

@@ -15,7 +15,15 @@
 //!
 //! Apart from these, [`handshake`] opens a connection (§4): HTTP bytes or header lists in; a [`Connection`], a refusal
 //! or "more" out. A `Connection` exists only once it is open.
+//!
+//! # Without an operating system
+//!
+//! On wasm the crate is `no_std` (with `alloc`): a module then has neither the tables of Unicode nor the machinery of
+//! panics, which together are larger than the protocol. What needs threads or `std::io` is not there.
 #![deny(unsafe_code)]
+#![cfg_attr(target_family = "wasm", no_std)]
+
+extern crate alloc;
 
 pub mod close;
 pub mod config;
@@ -36,6 +44,12 @@ mod raw;
 mod state;
 pub mod time;
 pub mod utf8;
+
+/// What `std` has in its prelude, and `core` has not.
+mod prelude {
+    #[allow(unused_imports, reason = "with `std` they are there already")]
+    pub(crate) use alloc::{borrow::ToOwned, boxed::Box, format, string::String, string::ToString, vec, vec::Vec};
+}
 
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Config, Limits};

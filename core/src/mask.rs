@@ -1,5 +1,6 @@
 //! Masking (RFC 6455 §5.3): payload byte `i` is XORed with byte `i mod 4` of the masking key.
 
+use crate::prelude::Vec;
 use crate::raw;
 
 /// Where masking keys come from.
@@ -63,7 +64,20 @@ pub fn append(key: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
     raw::append(([0; 16], 0), Some(key), payload, out);
 }
 
+/// In steps of 8 bytes, in as little code as possible.
+#[cfg(target_family = "wasm")]
+#[inline(never)]
+pub(crate) fn apply_in_steps(key: [u8; 4], bytes: &mut [u8]) {
+    let twice = u64::from(u32::from_ne_bytes(key)) * 0x1_0000_0001;
+    let (steps, rest) = bytes.as_chunks_mut::<8>();
+    for step in steps {
+        *step = (u64::from_ne_bytes(*step) ^ twice).to_ne_bytes();
+    }
+    rest.iter_mut().zip(twice.to_ne_bytes()).for_each(|(byte, key)| *byte ^= key);
+}
+
 /// In steps of at most 16 bytes, which are words of the key and compile to vector instructions where there are any.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 pub(crate) fn apply_in_steps(key: [u8; 4], bytes: &mut [u8]) {
     match bytes.len() {
@@ -76,6 +90,7 @@ pub(crate) fn apply_in_steps(key: [u8; 4], bytes: &mut [u8]) {
 
 /// In steps of `N` bytes. The last ends with the payload, and overlaps the one before it: it is made of the bytes that
 /// were there before.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn apply_overlapping<const N: usize>(key: [u8; 4], bytes: &mut [u8]) {
     let last = bytes.last_chunk::<N>().map(|last| xor(rotated(key, bytes.len() - N), *last));
@@ -88,6 +103,7 @@ fn apply_overlapping<const N: usize>(key: [u8; 4], bytes: &mut [u8]) {
 }
 
 /// `bytes`, a multiple of four, with the key over each four.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 pub(crate) fn xor<const N: usize>(key: [u8; 4], mut bytes: [u8; N]) -> [u8; N] {
     for word in bytes.as_chunks_mut::<4>().0 {

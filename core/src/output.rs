@@ -1,6 +1,7 @@
 //! The bytes that a connection wants written, until the driver has written them.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+#[cfg(not(target_family = "wasm"))]
 use std::io::IoSlice;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use crate::frame;
 use crate::header::{FrameHeader, HeaderRules};
 use crate::opcode::Opcode;
+use crate::prelude::{Box, Vec};
 
 /// Shared unmasked payloads of at least this many bytes are queued by reference; below it a copy is cheaper than one
 /// more segment in the write.
@@ -121,7 +123,7 @@ impl Output {
 
     /// A connection at rest owns no buffer.
     pub(crate) fn clear(&mut self) {
-        spare::keep(std::mem::replace(self, Self::new()).bytes);
+        spare::keep(core::mem::replace(self, Self::new()).bytes);
     }
 
     /// The next `count` bytes are written.
@@ -170,8 +172,9 @@ impl Output {
 }
 
 /// One buffer for all connections of a thread that have nothing to write: whoever has takes it, grown as it is.
+#[cfg(not(target_family = "wasm"))]
 mod spare {
-    use std::cell::Cell;
+    use core::cell::Cell;
 
     /// A larger buffer is freed.
     const MAX_CAPACITY: usize = 256 << 10;
@@ -192,6 +195,18 @@ mod spare {
     }
 }
 
+/// Without threads' own variables a buffer is asked of the allocator each time.
+#[cfg(target_family = "wasm")]
+mod spare {
+    use crate::prelude::Vec;
+
+    pub(super) const fn take() -> Vec<u8> {
+        Vec::new()
+    }
+
+    pub(super) fn keep(_buffer: Vec<u8>) {}
+}
+
 /// The bytes that a connection wants written: one or more slices, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'a> {
@@ -207,11 +222,11 @@ impl<'a> Segments<'a> {
         let mut shared = output.shared.iter().flat_map(|shared| shared.payloads.iter());
         let mut own_next = true;
         let mut next_shared = shared.next();
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             loop {
                 let slice: &[u8] = if own_next {
                     let end = next_shared.map_or(output.bytes.len(), |&(position, _)| position);
-                    let start = std::mem::replace(&mut at, end);
+                    let start = core::mem::replace(&mut at, end);
                     &output.bytes[start..end]
                 } else {
                     let (_, payload) = next_shared?;
@@ -238,6 +253,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Fills `slices` for a vectored write; how many were filled.
+    #[cfg(not(target_family = "wasm"))]
     pub fn fill(&self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slot, slice) in slices.iter_mut().zip(self.iter()) {

@@ -5,14 +5,20 @@
 //! `tests/mask.rs` compares all of it with a naive twin, at every length and alignment; `npm run miri` runs that in Miri.
 #![allow(unsafe_code)]
 
-use std::mem::MaybeUninit;
+#[cfg(not(target_family = "wasm"))]
+use core::mem::MaybeUninit;
 
-use crate::mask::{apply_in_steps, rotated, xor};
+use crate::mask::apply_in_steps;
+#[cfg(not(target_family = "wasm"))]
+use crate::mask::{rotated, xor};
+use crate::prelude::Vec;
 
 /// From this length on vectors are worth a look at what the processor has.
+#[cfg(not(target_family = "wasm"))]
 const LONG: usize = 256;
 
 /// Beyond this length `memcpy` is worth its call.
+#[cfg(not(target_family = "wasm"))]
 const SHORT: usize = 128;
 
 /// Masks a long payload in place.
@@ -26,6 +32,7 @@ pub(crate) fn apply_long(key: [u8; 4], bytes: &mut [u8]) {
 }
 
 /// Writes `from`, masked, to `to`, which is as long.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn copy_in_steps(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
     match from.len() {
@@ -37,6 +44,7 @@ fn copy_in_steps(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
 }
 
 /// In steps of `N` bytes, of which the last ends with the payload and overlaps the one before it.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn copy_overlapping<const N: usize>(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
     for (from, to) in from.as_chunks::<N>().0.iter().zip(to.as_chunks_mut::<N>().0) {
@@ -48,6 +56,7 @@ fn copy_overlapping<const N: usize>(key: [u8; 4], from: &[u8], to: &mut [MaybeUn
 }
 
 /// Writes `from` to `to`, which is as long: the beginning and the end, each half of it or more.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn copy_short(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     match from.len() {
@@ -60,6 +69,7 @@ fn copy_short(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     debug_assert!((N..=2 * N).contains(&from.len()));
@@ -71,6 +81,7 @@ fn copy_ends<const N: usize>(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 fn put<const N: usize>(to: &mut [MaybeUninit<u8>; N], bytes: [u8; N]) {
     // SAFETY: both types have the same layout, and the reference is to memory that may be written.
@@ -78,6 +89,7 @@ fn put<const N: usize>(to: &mut [MaybeUninit<u8>; N], bytes: [u8; N]) {
 }
 
 /// Writes a long payload, masked, to `to`, which is as long.
+#[cfg(not(target_family = "wasm"))]
 fn copy_long(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
@@ -87,7 +99,21 @@ fn copy_long(key: [u8; 4], from: &[u8], to: &mut [MaybeUninit<u8>]) {
     copy_in_steps(key, from, to);
 }
 
+/// Appends the first `len` bytes of `head`, and `payload`, masked if there is a key: in as little code as possible.
+#[cfg(target_family = "wasm")]
+#[inline(never)]
+pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(16 + payload.len());
+    out.extend_from_slice(&head[..len]);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = key {
+        apply_in_steps(key, &mut out[start..]);
+    }
+}
+
 /// Appends the first `len` bytes of `head`, and `payload`, masked if there is a key.
+#[cfg(not(target_family = "wasm"))]
 #[inline(always)]
 pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(16 + payload.len());
@@ -117,7 +143,7 @@ pub(crate) fn append((head, len): ([u8; 16], usize), key: Option<[u8; 4]>, paylo
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use std::mem::MaybeUninit;
+    use core::mem::MaybeUninit;
 
     use super::{copy_in_steps, put};
     use crate::mask::{apply_in_steps, rotated, xor};

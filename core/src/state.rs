@@ -179,12 +179,12 @@ impl State {
 
     /// Whether to tell the driver now, once, to end its side of the transport.
     pub(crate) fn tell_shutdown(&mut self) -> bool {
-        self.shutdown && !std::mem::replace(&mut self.shutdown_told, self.shutdown)
+        self.shutdown && !core::mem::replace(&mut self.shutdown_told, self.shutdown)
     }
 
     /// Whether to tell the application now, once, that the connection is closed.
     pub(crate) fn tell_closed(&mut self) -> bool {
         let ended = self.phase == Phase::Ended;
-        ended && !std::mem::replace(&mut self.closed_told, ended)
+        ended && !core::mem::replace(&mut self.closed_told, ended)
     }
 }

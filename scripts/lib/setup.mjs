@@ -7,7 +7,7 @@ import { extensionStep, venvStep } from './python.mjs';
 import { ask } from './run.mjs';
 import { stamps } from './stamp.mjs';
 import { checkTools } from './tools.mjs';
-import { bindgenStep, bindgenVersion, findToolchain, wasmStep } from './wasm.mjs';
+import { findToolchain, wasmStep } from './wasm.mjs';
 
 /** @typedef {'npm' | 'node' | 'python' | 'wasm' | 'browser' | 'peers'} Part */
 /** @typedef {{ tools: import('./tools.mjs').Tools, env: Record<string, string> }} Ready env is for the programs to come */
@@ -41,10 +41,7 @@ export async function setUp(parts) {
     await ensure(extensionStep(rust));
   }
   if (wanted.has('wasm')) {
-    const version = bindgenVersion();
-    const toolchain = await findToolchain();
-    await ensure(bindgenStep(version, rust));
-    await ensure(wasmStep(toolchain, version));
+    await ensure(wasmStep(await findToolchain()));
     await ensure(wasmTypeScriptStep());
   }
   if (wanted.has('browser')) {

@@ -1,9 +1,9 @@
-// From the crate bindings-wasm to dist/: cargo, wasm-bindgen, wasm-opt.
+// From the crate bindings-wasm to dist/: cargo once for each module, then `wasm-shrink.mjs`.
 //
 // The compiler is the user's own with rustup's wasm32 target. Where that can't be had, Debian's rustc for the web comes in:
-// it has no ready std for wasm32, so cargo builds std from its sources, which takes about 30 s more.
+// it has nothing ready for wasm32, so cargo builds core and alloc from their sources, which takes about 20 s more.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as apt from './apt.mjs';
 import { Failure } from './failure.mjs';
@@ -12,20 +12,18 @@ import { ask, run } from './run.mjs';
 import { isAtLeast, leastRust, versionIn } from './tools.mjs';
 
 const target = 'wasm32-unknown-unknown';
-const crateOutput = join(kept, 'wasm', target, 'release', 'itoden_wasm.wasm');
+const crateOutput = join(kept, 'wasm', target, 'wasm', 'itoden_wasm.wasm');
 const debianPackages = ['rustc-web', 'rust-web-src'];
 
-/** What every browser of the last years has, and what rustc takes for granted for this target. */
-const features = [
-  'bulk-memory', 'multivalue', 'mutable-globals', 'nontrapping-float-to-int', 'reference-types', 'sign-ext',
-].map((feature) => `--enable-${feature}`);
-
-export const wasmOutputs = [
-  'bindings-wasm/dist/itoden_wasm.js',
-  'bindings-wasm/dist/itoden_wasm.d.ts',
-  'bindings-wasm/dist/itoden_wasm_bg.wasm',
-  'bindings-wasm/dist/itoden_wasm_bg.wasm.d.ts',
+/** The modules of the package, by the cargo feature that each is built with, and whether it makes sentences itself. */
+const modules = [
+  { name: 'frames', sentences: false },
+  { name: 'codec', sentences: false },
+  { name: 'deflate', sentences: false },
+  { name: 'handshake', sentences: true },
 ];
+
+export const wasmOutputs = modules.map(({ name }) => `bindings-wasm/dist/${name}.wasm`);
 
 /**
  * @typedef {object} Toolchain
@@ -101,7 +99,7 @@ async function findDebianToolchain(probe) {
   if (!isAtLeast(versionIn(identity) ?? '0', leastRust())) return undefined;
   return {
     identity,
-    args: ['-Zbuild-std=std,panic_abort'],
+    args: ['-Zbuild-std=core,alloc'],
     env: {
       RUSTC: rustc,
       RUSTC_BOOTSTRAP: '1', // -Zbuild-std is a nightly option; the sources are those of this very rustc
@@ -110,61 +108,28 @@ async function findDebianToolchain(probe) {
   };
 }
 
-/** The version of the wasm-bindgen crate; the tool of that name must be of the very same. */
-export function bindgenVersion(lock = readFileSync(join(root, 'Cargo.lock'), 'utf8')) {
-  const version = /^name = "wasm-bindgen"\nversion = "([^"]+)"$/m.exec(lock)?.[1];
-  if (!version) throw new Failure('Cargo.lock names no wasm-bindgen, which bindings-wasm is built with.');
-  return version;
-}
-
-/** @param {string} version */
-const bindgenRoot = (version) => join('target', 'tools', `wasm-bindgen-${version}`);
-
-/** @param {string} version @param {string} rust @returns {import('./stamp.mjs').Step} */
-export function bindgenStep(version, rust) {
-  const folder = bindgenRoot(version);
-  return {
-    name: 'wasm-bindgen',
-    title: `wasm-bindgen ${version}`,
-    firstRun: 'about 1 min',
-    inputs: [],
-    key: [version, rust],
-    outputs: [join(folder, 'bin', 'wasm-bindgen')],
-    async run() {
-      const building = join(root, folder, 'building');
-      // --debug builds in half the time, and a run takes 30 ms either way.
-      const how = ['--debug', '--no-default-features', '--force', '--quiet', '--root', join(root, folder)];
-      await run('cargo', ['install', 'wasm-bindgen-cli', '--version', `=${version}`, ...how], {
-        env: { CARGO_TARGET_DIR: building, CARGO_PROFILE_DEV_DEBUG: '0', RUSTFLAGS: '' },
-      });
-      rmSync(building, { recursive: true, force: true });
-    },
-  };
-}
-
-/** @param {Toolchain} toolchain @param {string} bindgen @returns {import('./stamp.mjs').Step} */
-export function wasmStep(toolchain, bindgen) {
+/** @param {Toolchain} toolchain @returns {import('./stamp.mjs').Step} */
+export function wasmStep(toolchain) {
   return {
     name: 'wasm',
-    title: 'wasm module',
+    title: 'wasm modules',
     firstRun: 'about 1 min',
-    inputs: ['Cargo.toml', 'Cargo.lock', 'core', 'bindings-wasm/Cargo.toml', 'bindings-wasm/src'],
-    key: [toolchain.identity, ...toolchain.args, bindgen, ...features, process.env.RUSTFLAGS ?? ''],
-    after: ['npm', 'wasm-bindgen'],
+    inputs: ['Cargo.toml', 'Cargo.lock', 'core', 'bindings-wasm/Cargo.toml', 'bindings-wasm/src', 'scripts/lib/wasm-shrink.mjs'],
+    key: [toolchain.identity, ...toolchain.args, process.env.RUSTFLAGS ?? ''],
+    after: ['npm'],
     outputs: wasmOutputs,
     async run() {
-      await run('cargo', ['build', '--release', '-p', 'itoden-wasm', '--target', target, ...toolchain.args], {
-        env: { ...toolchain.env, CARGO_TARGET_DIR: join(kept, 'wasm') },
-      });
-      const dist = join(root, 'bindings-wasm', 'dist');
-      mkdirSync(dist, { recursive: true });
-      const tool = join(root, bindgenRoot(bindgen), 'bin', 'wasm-bindgen');
-      await run(tool, ['--target', 'web', '--out-dir', dist, '--out-name', 'itoden_wasm', crateOutput]);
-      const module = join(dist, 'itoden_wasm_bg.wasm');
-      const optimized = `${module}.optimized`;
-      const wasmOpt = join(root, 'node_modules', 'binaryen', 'bin', 'wasm-opt');
-      await run(process.execPath, [wasmOpt, '-O3', ...features, module, '-o', optimized]);
-      renameSync(optimized, module);
+      // Only now, since it needs what npm installs.
+      const { shrink } = await import('./wasm-shrink.mjs');
+      mkdirSync(join(root, 'bindings-wasm', 'dist'), { recursive: true });
+      const args = ['build', '--profile', 'wasm', '-p', 'itoden-wasm', '--lib', '--target', target, '--no-default-features'];
+      for (const { name, sentences } of modules) {
+        await run('cargo', [...args, '--features', name, ...toolchain.args], {
+          env: { ...toolchain.env, CARGO_TARGET_DIR: join(kept, 'wasm') },
+        });
+        const shrunk = shrink(readFileSync(crateOutput), { sentences });
+        writeFileSync(join(root, 'bindings-wasm', 'dist', `${name}.wasm`), shrunk);
+      }
     },
   };
 }

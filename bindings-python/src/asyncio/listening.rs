@@ -91,6 +91,11 @@ impl Listener {
         self.waiting > BATCH
     }
 
+    /// Whether all was told, and what the listener sent thereupon is in the core.
+    pub(super) fn has_been_told(&self) -> bool {
+        self.told.is_empty() && !self.telling
+    }
+
     /// Whether there is something to tell and nobody tells it already.
     pub(super) fn is_due(&self) -> bool {
         !self.told.is_empty() && !self.paused && !self.telling
@@ -182,6 +187,10 @@ impl AsyncConnection {
         Self::change(this, true, |state| {
             if let Some(listener) = &mut state.listener {
                 listener.telling = false;
+                // What the listener sent is before the answer to a Close frame.
+                if listener.has_been_told() {
+                    state.release_ending();
+                }
             }
         })?;
         told

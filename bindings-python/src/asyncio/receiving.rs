@@ -7,6 +7,7 @@ use itoden_core::{Connection, Event, Failure, HandshakeError, Input, MessageKind
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::listening::Listener;
 use super::state::{Fragment, Phase, Received, State};
 use crate::clock::now;
 use crate::convert::message_to_python;
@@ -68,7 +69,7 @@ impl State {
         loop {
             let Some(event) = core.poll_event(input) else { return };
             // Who has taken all messages has nothing left to answer.
-            if self.queue.is_empty() {
+            if self.queue.is_empty() && self.listener.as_ref().is_none_or(Listener::has_been_told) {
                 core.release_ending();
             }
             if self.trace.is_some() {

@@ -1,7 +1,7 @@
 //! What an application asks of a connection.
 
-use std::borrow::Cow;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,6 +12,7 @@ use crate::event::Failure;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
 use crate::message::{Message, MessageKind, SendOptions, SharedMessage};
 use crate::opcode::Opcode;
+use crate::prelude::Vec;
 use crate::time::Timestamp;
 use crate::utf8::Validator;
 

@@ -6,10 +6,10 @@
 mod commands;
 mod polls;
 
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::{Config, Limits};
@@ -23,6 +23,7 @@ use crate::mask::MaskKeys;
 use crate::message::{Assembler, MessageKind};
 use crate::opcode::Opcode;
 use crate::output::Output;
+use crate::prelude::{Box, Vec};
 use crate::state::{ReadyState, Role, State};
 use crate::time::Timestamp;
 use crate::utf8::Validator;
@@ -47,7 +48,7 @@ const RSV1: u8 = 0b100;
 ///   transmits until `None` (or until the transport takes no more), then arm a timer for the timeout.
 ///
 /// ```
-/// # use std::sync::Arc;
+/// # use alloc::sync::Arc;
 /// # use itoden_core::{Config, Connection, Event, Message, Timestamp, Transmit};
 /// let mut connection = Connection::server(Arc::new(Config::default()));
 /// // "Hello" in one masked frame (RFC 6455 §5.7), as it would come from a socket.

@@ -1,6 +1,6 @@
 //! What a connection tells: its events, the bytes to be written, and when it wants to be woken.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::Connection;
 use crate::close::{CloseCode, CloseFrame};
@@ -10,6 +10,7 @@ use crate::input::Input;
 use crate::message::{Assembler, Incoming, Message, MessageKind};
 use crate::opcode::Opcode;
 use crate::output::Transmit;
+use crate::prelude::{Box, String, ToOwned, ToString};
 use crate::time::Timestamp;
 use crate::utf8;
 
@@ -126,7 +127,8 @@ impl Connection {
 
     pub(super) fn close_failed(&mut self, error: &ProtocolError) {
         if self.state.fail() {
-            let reason = error.to_string();
+            // Sentences are made with `core::fmt`, which is larger than all else that a module of wasm needs.
+            let reason = if cfg!(target_family = "wasm") { error.name().to_owned() } else { error.to_string() };
             self.push_close(&CloseFrame { code: error.close_code(), reason: Cow::Borrowed(&reason) });
         }
     }

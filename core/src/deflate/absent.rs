@@ -1,5 +1,7 @@
 //! In place of the streams where the cargo feature `deflate` is off: types that no value has.
 
+use crate::prelude::Vec;
+
 /// Whether compression can be agreed on.
 pub(crate) const AVAILABLE: bool = false;
 

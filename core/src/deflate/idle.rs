@@ -1,8 +1,8 @@
 //! Streams that no connection needs now, kept for the next that does: making a compressor costs an allocation of 380 kB
 //! and the clearing of its pages, using one again only the clearing of its hash table.
 
-use std::cell::RefCell;
-use std::ops::{Deref, DerefMut};
+use core::cell::RefCell;
+use core::ops::{Deref, DerefMut};
 use std::thread::LocalKey;
 
 /// Most streams of one sort that a thread keeps: 1.5 MB of compressors.

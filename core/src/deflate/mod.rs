@@ -7,6 +7,7 @@
 //! offer is made or accepted.
 
 #[cfg(feature = "deflate")]
+#[cfg_attr(target_family = "wasm", path = "kept.rs")]
 mod idle;
 pub mod params;
 #[cfg(feature = "deflate")]
@@ -18,6 +19,7 @@ pub mod stream;
 pub use params::{DeflateConfig, DeflateParams};
 pub use stream::{Compressor, Decompressor, InflateError};
 
+use crate::prelude::Vec;
 use crate::state::Role;
 
 /// The compression of one connection. Each stream is made when it is first used, and given up after each message if its

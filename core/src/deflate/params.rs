@@ -2,6 +2,7 @@
 
 use super::stream::AVAILABLE;
 use crate::handshake::headers::Extension;
+use crate::prelude::{ToOwned, ToString, Vec};
 
 /// The name of the extension (§7).
 pub const NAME: &str = "permessage-deflate";
@@ -55,6 +56,20 @@ pub struct DeflateParams {
     pub server_max_window_bits: u8,
     /// The client's window has at most 2 to the power of this many bytes (§7.1.2.2).
     pub client_max_window_bits: u8,
+}
+
+impl DeflateParams {
+    /// As a server's answer would have them, for who opens a connection elsewhere.
+    pub fn to_extension(self) -> Extension {
+        let below_max = |bits: u8| (bits < MAX_BITS).then_some(bits);
+        let written = Written {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover,
+            server_max_window_bits: below_max(self.server_max_window_bits),
+            client_max_window_bits: below_max(self.client_max_window_bits).map(Some),
+        };
+        written.to_extension()
+    }
 }
 
 /// The parameters of one offer or answer, each as it stands there.

@@ -1,11 +1,15 @@
 //! Compressing and decompressing messages (RFC 7692 §7.2).
 
-use std::mem;
+use core::mem;
+#[cfg(not(target_family = "wasm"))]
 use std::thread::LocalKey;
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
 
-use super::idle::{Idle, Kept, Stream};
+#[cfg(not(target_family = "wasm"))]
+use super::idle::Idle;
+use super::idle::{Kept, Stream};
+use crate::prelude::Vec;
 
 /// Whether compression can be agreed on.
 pub(crate) const AVAILABLE: bool = true;
@@ -31,6 +35,7 @@ pub enum InflateError {
     TooBig,
 }
 
+#[cfg(not(target_family = "wasm"))]
 thread_local! {
     static COMPRESSORS: Idle<Deflate> = const { Idle::new(Vec::new()) };
     static DECOMPRESSORS: Idle<Inflate> = const { Idle::new(Vec::new()) };
@@ -44,10 +49,12 @@ impl Stream for Deflate {
         Self::new(i32::from(level), false, window_bits)
     }
 
+    #[cfg(not(target_family = "wasm"))]
     fn restart(&mut self, _made_for: (u8, u8)) {
         self.reset();
     }
 
+    #[cfg(not(target_family = "wasm"))]
     fn idle() -> &'static LocalKey<Idle<Self>> {
         &COMPRESSORS
     }
@@ -61,6 +68,7 @@ impl Stream for Inflate {
         Self::new(false, window_bits)
     }
 
+    #[cfg(not(target_family = "wasm"))]
     fn restart(&mut self, window_bits: u8) {
         match window_bits {
             15 => self.reset(false),
@@ -69,6 +77,7 @@ impl Stream for Inflate {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     fn idle() -> &'static LocalKey<Idle<Self>> {
         &DECOMPRESSORS
     }

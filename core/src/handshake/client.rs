@@ -1,6 +1,6 @@
 //! What a client asks and checks (RFC 6455 §4.1).
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::deflate::{DeflateConfig, DeflateParams, params};
 use crate::error::HandshakeError;
 use crate::mask::MaskKeys;
+use crate::prelude::{Box, String, ToOwned, ToString, Vec};
 use crate::time::Timestamp;
 
 /// What a client asks for.
@@ -107,7 +108,7 @@ impl Offer {
     ) -> Result<Connection, HandshakeError> {
         // Neither field may "appear more than once in an HTTP response" (§11.3.2, §11.3.4).
         headers.single("Sec-WebSocket-Extensions")?;
-        let deflate = self.check_extensions(&extensions(headers)?)?;
+        let deflate = agreed(&extensions(headers)?, self.deflate.as_ref())?;
         let subprotocol = headers.single("Sec-WebSocket-Protocol")?;
         if let Some(name) = subprotocol
             && !self.subprotocols.iter().any(|offered| offered == name)
@@ -118,21 +119,42 @@ impl Offer {
         connection.agree(subprotocol, deflate);
         Ok(connection)
     }
+}
 
-    /// "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
-    /// extension that was not present in the client's handshake, the client MUST _Fail the WebSocket Connection_" (§4.1).
-    fn check_extensions(&self, chosen: &[Extension]) -> Result<Option<DeflateParams>, HandshakeError> {
-        let mut agreed = None;
-        for extension in chosen {
-            let name = excerpt(&extension.name);
-            let Some(offered) = self.deflate.as_ref().filter(|_| extension.name == params::NAME) else {
-                return Err(HandshakeError::UnofferedExtension { extension: name });
-            };
-            // Chosen twice is not what was offered either.
-            let params = params::confirm(extension, offered).filter(|_| agreed.is_none());
-            agreed = Some(params.ok_or(HandshakeError::InvalidExtension { extension: name })?);
+/// "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an
+/// extension that was not present in the client's handshake, the client MUST _Fail the WebSocket Connection_" (§4.1).
+fn agreed(chosen: &[Extension], offered: Option<&DeflateConfig>) -> Result<Option<DeflateParams>, HandshakeError> {
+    let mut agreed = None;
+    for extension in chosen {
+        let name = excerpt(&extension.name);
+        let Some(offered) = offered.filter(|_| extension.name == params::NAME) else {
+            return Err(HandshakeError::UnofferedExtension { extension: name });
+        };
+        // Chosen twice is not what was offered either.
+        let params = params::confirm(extension, offered).filter(|_| agreed.is_none());
+        agreed = Some(params.ok_or(HandshakeError::InvalidExtension { extension: name })?);
+    }
+    Ok(agreed)
+}
+
+impl Connection {
+    /// The same connection with the extensions that an opening handshake elsewhere agreed on: the value of
+    /// Sec-WebSocket-Extensions as the server answered it, possibly empty. To be called before anything else. How the
+    /// connection compresses is told by [`Config::deflate`], without which no extension is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::InvalidHeader`] if that is not its grammar (RFC 6455 §9.1), else
+    /// [`HandshakeError::UnofferedExtension`] or [`HandshakeError::InvalidExtension`] for what no server may answer
+    /// (RFC 7692 §7.1).
+    pub fn with_extensions(mut self, answer: &str) -> Result<Self, HandshakeError> {
+        if !answer.is_empty() {
+            let chosen = extensions(&Headers::from_iter([("Sec-WebSocket-Extensions", answer)]))?;
+            let offered = self.config().deflate.as_ref().map(|_| DeflateConfig::default());
+            let agreed = agreed(&chosen, offered.as_ref())?;
+            self.agree(None, agreed);
         }
-        Ok(agreed)
+        Ok(self)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The head of a request or a response, whatever HTTP version carried it: what [`http1`](super::http1) and
 //! [`http2`](super::http2) read and write, and what clients and servers judge.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use super::headers::Headers;
 use super::uri;
+use crate::prelude::{String, format};
 
 /// The version of HTTP that carries a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,10 @@
 //! Header fields and the grammars of their values (RFC 9110 §5, RFC 6455 §9.1, §11.3). All parsing is linear.
 
-use std::fmt;
+use core::fmt;
 
 use super::excerpt;
 use crate::error::HandshakeError;
+use crate::prelude::{String, ToOwned, Vec};
 
 /// Header fields in the order in which they came or are sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,7 +138,7 @@ pub(crate) fn write_latin1(value: &str, out: &mut Vec<u8>) {
 pub fn subprotocols(headers: &Headers) -> Result<Vec<String>, HandshakeError> {
     const NAME: &str = "Sec-WebSocket-Protocol";
     let invalid = |value| HandshakeError::InvalidHeader { name: NAME, value: excerpt(value) };
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = alloc::collections::BTreeSet::new();
     let mut names = Vec::new();
     for name in headers.list(NAME) {
         if !is_token(name) || !seen.insert(name) {

@@ -4,6 +4,7 @@ use super::head::{HttpVersion, RequestHead, ResponseHead};
 use super::headers::{Headers, trim, write_latin1};
 use crate::config::HeadLimits;
 use crate::error::HandshakeError;
+use crate::prelude::{String, ToOwned, Vec, format, vec};
 
 /// Collects a head from its chunks. Each byte is looked at once while the end is searched, and parsed once.
 #[derive(Debug)]

@@ -21,7 +21,7 @@
 //! - A list that is refused with [`HandshakeError::InvalidHeaderList`] and its like is malformed (RFC 9113 §8.1.1). A client
 //!   resets the stream with [`PROTOCOL_ERROR`]; a server answers first or resets at once.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use super::client::{ClientRequest, Offer};
 use super::excerpt;
@@ -33,6 +33,7 @@ use crate::config::{Config, HeadLimits};
 use crate::connection::Connection;
 use crate::error::HandshakeError;
 use crate::mask::MaskKeys;
+use crate::prelude::{Box, String, ToOwned, ToString, Vec};
 use crate::time::Timestamp;
 
 /// The setting by which a server says that it takes extended CONNECT requests, with the value 1 (RFC 8441 §3).

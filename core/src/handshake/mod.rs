@@ -40,6 +40,7 @@ pub use refusal::Refusal;
 pub use server::{Accepted, ServerHandshake, Upgrade};
 pub use uri::WebSocketUri;
 
+use crate::prelude::String;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 

@@ -4,6 +4,7 @@ use super::head::{HttpVersion, ResponseHead};
 use super::headers::{Headers, is_one_of};
 use super::http2;
 use crate::error::HandshakeError;
+use crate::prelude::{String, ToOwned, ToString, Vec, format};
 
 /// A response that refuses a request; the transport ends after it, or over HTTP/2 the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

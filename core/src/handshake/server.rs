@@ -1,6 +1,6 @@
 //! What a server checks and answers (RFC 6455 §4.2).
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use super::head::{HttpVersion, RequestHead, ResponseHead};
 use super::headers::{Extension, Headers, extensions, subprotocols};
@@ -13,6 +13,7 @@ use crate::config::{Config, HeadLimits};
 use crate::connection::Connection;
 use crate::deflate::params;
 use crate::error::HandshakeError;
+use crate::prelude::{String, ToOwned, ToString, Vec};
 use crate::time::Timestamp;
 
 /// A server that waits for the request of a client over HTTP/1.1.

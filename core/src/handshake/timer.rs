@@ -1,6 +1,6 @@
 //! The time that an opening handshake may take.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::error::HandshakeError;
 use crate::time::Timestamp;

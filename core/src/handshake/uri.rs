@@ -1,9 +1,10 @@
 //! WebSocket URIs (RFC 6455 §3, RFC 3986) and the authorities in them, which Host and `:authority` carry too.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use super::excerpt;
 use crate::error::HandshakeError;
+use crate::prelude::{String, ToOwned, format};
 
 /// A WebSocket URI, taken apart: `ws://host:port/path?query`.
 #[derive(Clone, Debug, PartialEq, Eq)]

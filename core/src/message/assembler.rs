@@ -1,6 +1,6 @@
 //! Fragments put together, or handed on as parts: limits, UTF-8, decompression (RFC 6455 §5.4, §8.1; RFC 7692 §6.2).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::content::{self, Content};
 use super::{Message, MessageKind, MessagePart};
@@ -10,6 +10,7 @@ use crate::deflate::MessageDeflate;
 use crate::error::ProtocolError;
 use crate::frame::Piece;
 use crate::opcode::Opcode;
+use crate::prelude::{Box, Vec};
 use crate::utf8;
 
 /// What a compressed message may have beyond twice the limit: small messages in many fragments grow.

@@ -1,11 +1,12 @@
 //! What has come of a message whose last fragment has not: kept to be put together, or handed on at once.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::{Incoming, Message, MessageKind, MessagePart};
 use crate::deflate::{InflateError, MessageDeflate};
 use crate::error::ProtocolError;
 use crate::frame::Piece;
+use crate::prelude::{String, Vec};
 use crate::utf8::Validator;
 
 /// Text is checked as it comes, so its end needs no second look.
@@ -54,7 +55,7 @@ impl Content {
                 let (bytes, result) = inflated(piece.payload, last, have, limit, deflate);
                 check(validator, &bytes, last && result.is_ok(), |part| text.push_str(part))?;
                 result?;
-                Ok(last.then(|| Incoming::Message(Message::Text(Cow::Owned(std::mem::take(text))))))
+                Ok(last.then(|| Incoming::Message(Message::Text(Cow::Owned(core::mem::take(text))))))
             }
             Self::Binary(bytes) => {
                 match deflate {
@@ -64,7 +65,7 @@ impl Content {
                         bytes.extend_from_slice(piece.payload);
                     }
                 }
-                Ok(last.then(|| Incoming::Message(Message::Binary(Cow::Owned(std::mem::take(bytes))))))
+                Ok(last.then(|| Incoming::Message(Message::Binary(Cow::Owned(core::mem::take(bytes))))))
             }
             Self::Streamed(streamed) => {
                 let ends_fragment = piece.is_last();
@@ -78,7 +79,7 @@ impl Content {
                 if payload.is_empty() && !ends_fragment {
                     return Ok(None);
                 }
-                let first = !std::mem::replace(&mut streamed.begun, true);
+                let first = !core::mem::replace(&mut streamed.begun, true);
                 Ok(Some(Incoming::Part(MessagePart { kind: streamed.kind, first, ends_fragment, last, payload })))
             }
         }

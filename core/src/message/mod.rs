@@ -6,7 +6,7 @@
 mod assembler;
 mod content;
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -14,6 +14,7 @@ pub use assembler::{Assembler, Incoming};
 
 use crate::error::SendError;
 use crate::opcode::Opcode;
+use crate::prelude::String;
 use crate::utf8;
 
 /// Text or binary: the "Payload data" of §5.6.

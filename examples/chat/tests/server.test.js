@@ -56,7 +56,7 @@ describe('over HTTP', () => {
       '/chat.js': 'text/javascript; charset=utf-8',
       '/favicon.svg': 'image/svg+xml; charset=utf-8',
       '/itoden-wasm/index.js': 'text/javascript; charset=utf-8',
-      '/itoden-wasm/itoden_wasm_bg.wasm': 'application/wasm',
+      '/itoden-wasm/codec.wasm': 'application/wasm',
     };
     for (const [path, type] of Object.entries(types)) {
       const { status, headers } = await ask(path);

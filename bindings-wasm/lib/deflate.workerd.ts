@@ -1,0 +1,15 @@
+/**
+ * itoden-wasm/deflate: the same with permessage-deflate (RFC 7692).
+ *
+ * Where modules of WebAssembly can be imported, the module is there from the beginning.
+ *
+ * @module
+ */
+
+import module from './deflate.wasm';
+import { codec } from './module.js';
+
+codec.sourceNow = () => module;
+
+export * from './deflate.js';
+export { default } from './deflate.js';

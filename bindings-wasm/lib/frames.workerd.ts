@@ -1,0 +1,15 @@
+/**
+ * itoden-wasm/frames: frames only, for who needs neither messages nor the closing handshake.
+ *
+ * Where modules of WebAssembly can be imported, the module is there from the beginning.
+ *
+ * @module
+ */
+
+import module from './frames.wasm';
+import { codec } from './module.js';
+
+codec.sourceNow ??= () => module;
+
+export * from './frames.js';
+export { default } from './frames.js';

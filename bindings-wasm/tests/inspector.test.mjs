@@ -1,0 +1,59 @@
+// Looking on: captures that begin anywhere and have anything in them.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FrameEncoder, Inspector } from 'itoden-wasm';
+import { concat, cut, hex, numbers, randomBytes, unhex } from './support.mjs';
+
+const [client, server] = [new FrameEncoder('client'), new FrameEncoder('server')];
+
+function inspect(options, chunks) {
+  const inspector = new Inspector(options);
+  const seen = [...chunks.flatMap((chunk) => inspector.push(chunk)), ...inspector.end()];
+  return seen.map((each) => (each.type === 'frame' ? [each.offset, hex(each.frame.payload)] : [each.offset, each.length, each.error?.code ?? null]));
+}
+
+test('both directions in one stream are told with their offsets, whatever the chunks', () => {
+  const bytes = concat([client.encodeText('a'), server.encodePing(unhex('01')), client.encodeBinary(unhex('00ff'))]);
+  for (const size of [1, 4, bytes.length]) {
+    assert.deepEqual(inspect({}, cut(bytes, size)), [[0, '61'], [7, '01'], [10, '00ff']]);
+  }
+});
+
+test('what is no frame is a gap with its error, and what follows is told', () => {
+  const bytes = concat([server.encodeText('a'), unhex('83 83 83'), server.encodeText('b')]);
+  assert.deepEqual(inspect({ role: 'client' }, [bytes]), [[0, '61'], [3, 3, 'reserved_opcode'], [6, '62']]);
+});
+
+test('a gap that is longer than a chunk is one', () => {
+  const chunks = [unhex('838383'), unhex('8383'), server.encodeText('b')];
+  assert.deepEqual(inspect({ role: 'client' }, chunks), [[0, 5, 'reserved_opcode'], [5, '62']]);
+});
+
+test('a capture from midstream begins where frames do', () => {
+  const bytes = concat([unhex('b3b3b3'), ...Array.from({ length: 5 }, () => client.encodeText('Hello'))]);
+  const seen = inspect({ role: 'server', midstream: true }, [bytes]);
+  assert.deepEqual(seen[0], [0, 3, null]);
+  assert.deepEqual(seen.slice(1).map(([, payload]) => payload), Array(5).fill('48656c6c6f'));
+});
+
+test('a frame that is cut at the end is told as a gap without an error', () => {
+  assert.deepEqual(inspect({}, [server.encodeText('abc').subarray(0, 4)]), [[0, 4, null]]);
+});
+
+test('every byte of any stream is told once, and nothing is thrown', () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const next = numbers(seed);
+    const bytes = concat([randomBytes(next(300), seed), client.encodeBinary(randomBytes(next(200), seed)), randomBytes(next(300), seed + 99)]);
+    for (const size of [1 + next(7), 1 + next(400)]) {
+      const inspector = new Inspector({ midstream: seed % 2 === 0 });
+      const seen = [...cut(bytes, size).flatMap((chunk) => inspector.push(chunk)), ...inspector.end()];
+      let at = 0;
+      for (const each of seen) {
+        assert.equal(each.offset, at);
+        at += each.type === 'frame' ? each.frame.headerLength + each.frame.payloadLength : each.length;
+      }
+      assert.equal(at, bytes.length);
+    }
+  }
+});
