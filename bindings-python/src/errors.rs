@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyType};
 #[pyfunction]
 pub(crate) fn error_table() -> Vec<(&'static str, &'static str, u16, &'static str, &'static str)> {
     error::table()
-        .map(|&Entry { name, fault, status, section, rule }| (name, fault.name(), status, section, rule))
+        .map(|&Entry { name, fault, status, section, rule, .. }| (name, fault.name(), status, section, rule))
         .collect()
 }
 
