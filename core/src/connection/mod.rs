@@ -48,7 +48,7 @@ const RSV1: u8 = 0b100;
 ///   transmits until `None` (or until the transport takes no more), then arm a timer for the timeout.
 ///
 /// ```
-/// # use alloc::sync::Arc;
+/// # use std::sync::Arc;
 /// # use itoden_core::{Config, Connection, Event, Message, Timestamp, Transmit};
 /// let mut connection = Connection::server(Arc::new(Config::default()));
 /// // "Hello" in one masked frame (RFC 6455 §5.7), as it would come from a socket.
