@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use itoden_core::mask::{BufferedMaskKeys, MaskKeys};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rand::Rng;
+use rand::rngs::{ChaCha8Rng, SysRng};
+use rand::{Rng, SeedableRng};
 
 /// Masking keys for the connections of a thread, drawn 256 at a time.
 ///
@@ -19,13 +20,21 @@ type Keys = BufferedMaskKeys<fn(&mut [u8])>;
 
 thread_local! {
     static KEYS: RefCell<Keys> = const { RefCell::new(Keys::new(fill)) };
+    static GENERATOR: RefCell<Option<ChaCha8Rng>> = const { RefCell::new(None) };
 }
 
+/// After so many words of 32 bits, 64 KiB, the operating system seeds the generator again.
+const WORDS: u128 = 16 << 10;
+
 /// Fills `bytes` at random, with ChaCha: asking the operating system itself would cost more than all else that a small
-/// frame costs. "The masking key MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without
-/// one nothing may be sent, so there is no way to go on.
+/// frame costs. Of eight rounds, which nobody can foretell either and which cost two thirds of twelve. "The masking key
+/// MUST be derived from a strong source of entropy" (RFC 6455 §5.3): without one nothing may be sent, so there is no way to go on.
 pub(crate) fn fill(bytes: &mut [u8]) {
-    rand::rng().fill_bytes(bytes);
+    GENERATOR.with_borrow_mut(|generator| {
+        let fresh = generator.take().filter(|generator| generator.get_word_pos() < WORDS);
+        let seeded = || ChaCha8Rng::try_from_rng(&mut SysRng).expect("the operating system gives random bytes");
+        generator.insert(fresh.unwrap_or_else(seeded)).fill_bytes(bytes);
+    });
 }
 
 impl MaskKeys for ThreadMaskKeys {
@@ -36,7 +45,7 @@ impl MaskKeys for ThreadMaskKeys {
 
 #[pyfunction]
 fn forget_mask_keys() {
-    rand::rng().reseed().expect("the operating system gives random bytes");
+    GENERATOR.set(None);
     KEYS.set(Keys::new(fill));
 }
 

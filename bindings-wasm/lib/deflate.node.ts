@@ -7,9 +7,9 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow = () => readFileSync(new URL('./deflate.wasm', import.meta.url));
+codec.offer(Has.compression, { sourceNow: () => readFileSync(new URL('./deflate.wasm', import.meta.url)) });
 
 export * from './deflate.js';
 export { default } from './deflate.js';

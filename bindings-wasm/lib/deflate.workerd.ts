@@ -7,9 +7,9 @@
  */
 
 import module from './deflate.wasm';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow = () => module;
+codec.offer(Has.compression, { sourceNow: () => module });
 
 export * from './deflate.js';
 export { default } from './deflate.js';

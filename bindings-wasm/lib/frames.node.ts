@@ -7,9 +7,9 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow ??= () => readFileSync(new URL('./frames.wasm', import.meta.url));
+codec.offer(Has.frames, { sourceNow: () => readFileSync(new URL('./frames.wasm', import.meta.url)) });
 
 export * from './frames.js';
 export { default } from './frames.js';

@@ -7,9 +7,9 @@
  */
 
 import module from './frames.wasm';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow ??= () => module;
+codec.offer(Has.frames, { sourceNow: () => module });
 
 export * from './frames.js';
 export { default } from './frames.js';

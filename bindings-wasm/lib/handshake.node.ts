@@ -6,8 +6,9 @@
 
 import { readFileSync } from 'node:fs';
 import { handshakes } from './handshake.js';
+import { Has } from './module.js';
 
-handshakes.sourceNow ??= () => readFileSync(new URL('./handshake.wasm', import.meta.url));
+handshakes.offer(Has.frames, { sourceNow: () => readFileSync(new URL('./handshake.wasm', import.meta.url)) });
 
 export * from './handshake.js';
 export { default } from './handshake.js';

@@ -9,14 +9,14 @@ import { Blobs, toBlobs } from './blobs.js';
 import type { HeaderList } from './blobs.js';
 import { checkBytes, checkCount, checkText } from './check.js';
 import type { Handle } from './exports.js';
-import { Slot } from './module.js';
+import { Has, Slot } from './module.js';
 import type { ModuleSource, Wasm } from './module.js';
 import { Resource } from './resource.js';
 
 /** @internal */
 export const handshakes = new Slot('init');
 
-handshakes.source ??= () => new URL('./handshake.wasm', import.meta.url);
+handshakes.offer(Has.frames, { source: () => new URL('./handshake.wasm', import.meta.url) });
 
 /** Loads the module of handshakes, as that of `itoden-wasm` is loaded. */
 export default function init(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {

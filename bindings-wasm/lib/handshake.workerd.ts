@@ -6,8 +6,9 @@
 
 import module from './handshake.wasm';
 import { handshakes } from './handshake.js';
+import { Has } from './module.js';
 
-handshakes.sourceNow ??= () => module;
+handshakes.offer(Has.frames, { sourceNow: () => module });
 
 export * from './handshake.js';
 export { default } from './handshake.js';

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 import type { ModuleSource } from './module.js';
 
-codec.source ??= () => new URL('./codec.wasm', import.meta.url);
+codec.offer(Has.connections, { source: () => new URL('./codec.wasm', import.meta.url) });
 
 /**
  * Loads the WebAssembly module, which everything else here needs. Without an argument it is fetched from beside this file.
  * Calling it again is harmless: the first call counts. After a failure it can be called again.
  */
 export default function init(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
-  return codec.load(source);
+  return codec.load(source, Has.connections);
 }
 
 /**
@@ -22,7 +22,7 @@ export default function init(source?: ModuleSource | Promise<ModuleSource>): Pro
  * main thread, not in workers. Calling it again is harmless.
  */
 export function initSync(source?: BufferSource | WebAssembly.Module): void {
-  codec.loadSync(source);
+  codec.loadSync(source, Has.connections);
 }
 
 export { Connection } from './connection.js';

@@ -124,45 +124,72 @@ async function compile(source: ModuleSource): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** @internal The place of one module in this thread: empty, being loaded, or with an instance. */
+/** @internal What a module has: each has what those before it have. */
+export const enum Has {
+  nothing,
+  frames,
+  connections,
+  compression,
+}
+
+type Sources = Pick<Slot, 'source' | 'sourceNow'>;
+
+/**
+ * @internal The place of a module in this thread: empty, being loaded, or with an instance. Where several entries are imported, the
+ * one that has most is loaded; what was made with a smaller one before keeps that.
+ */
 export class Slot {
   #wasm: Wasm | undefined;
-  #loading: Promise<void> | undefined;
+  #has = Has.nothing;
+  /** What is being loaded, and what it has. */
+  #loading: { readonly done: Promise<void>; readonly has: Has } | undefined;
   readonly #name: string;
+  /** The most that an imported entry has. */
+  #most = Has.nothing;
   /** Where the module is, if nobody says otherwise. */
-  source: (() => ModuleSource | Promise<ModuleSource>) | undefined;
+  source?: (() => ModuleSource | Promise<ModuleSource>) | undefined;
   /** Where it can be had at once, in hosts that have such a place: then it is loaded when it is first used. */
-  sourceNow: (() => BufferSource | WebAssembly.Module) | undefined;
+  sourceNow?: (() => BufferSource | WebAssembly.Module) | undefined;
 
   /** `name`: what the function to load it is called, for messages. */
   constructor(name: string) {
     this.#name = name;
   }
 
+  /** An imported entry says where its module is. */
+  offer(has: Has, { source, sourceNow }: Sources): void {
+    if (has < this.#most) return;
+    if (has > this.#most) this.source = this.sourceNow = undefined;
+    this.#most = has;
+    this.source ??= source;
+    this.sourceNow ??= sourceNow;
+  }
+
   /** The instance. */
   get(): Wasm {
-    if (!this.#wasm && !this.#loading && this.sourceNow) this.loadSync();
+    if (this.#has < this.#most && !this.#loading && this.sourceNow) this.loadSync();
     if (this.#wasm) return this.#wasm;
     throw new Error(`itoden-wasm is not loaded yet: first \`await ${this.#name}()\`, or call \`${this.#name}Sync(module)\``);
   }
 
-  get loaded(): boolean {
-    return this.#wasm !== undefined;
-  }
-
-  /** Loads the module unless that is done or under way. */
-  load(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
-    if (this.#wasm) {
+  /** Loads the module unless that is done or under way. `has`: what `source` has. */
+  load(source?: ModuleSource | Promise<ModuleSource>, has = this.#most): Promise<void> {
+    const loading = this.#loading;
+    if (loading && loading.has < has) return loading.done.catch(() => {}).then(() => this.load(source, has));
+    if (loading || this.#has >= has) {
       // Nobody waits for it.
       Promise.resolve(source).catch(() => {});
-      return Promise.resolve();
+      return loading?.done ?? Promise.resolve();
     }
-    return (this.#loading ??= this.#start(source));
+    const loaded = source === undefined ? this.#most : has;
+    const done = this.#start(source, loaded);
+    this.#loading = { done, has: loaded };
+    return done;
   }
 
-  loadSync(source?: BufferSource | WebAssembly.Module): void {
-    if (this.#wasm) return;
-    // Two instances would have two memories, and what was made in one would be used in the other.
+  loadSync(source?: BufferSource | WebAssembly.Module, has = this.#most): void {
+    if (this.#has >= has) return;
+    // The one that comes last would take the place of the other.
     if (this.#loading) {
       throw new Error(`itoden-wasm is loading already: await the promise of ${this.#name}() instead of calling ${this.#name}Sync()`);
     }
@@ -170,16 +197,18 @@ export class Slot {
       const given = source ?? this.sourceNow?.();
       if (given === undefined) throw new TypeError('there is no module to be had at once here: it must be given');
       this.#wasm = new Wasm(given instanceof WebAssembly.Module ? given : new WebAssembly.Module(given));
+      this.#has = source === undefined ? this.#most : has;
     } catch (cause) {
       throw loadError(cause);
     }
   }
 
-  async #start(source?: ModuleSource | Promise<ModuleSource>): Promise<void> {
+  async #start(source: ModuleSource | Promise<ModuleSource> | undefined, has: Has): Promise<void> {
     try {
       const given = (await source) ?? (await (this.sourceNow ?? this.source)?.());
       if (given === undefined) throw new TypeError('there is no module');
       this.#wasm = new Wasm(await compile(given));
+      this.#has = has;
     } catch (cause) {
       throw loadError(cause);
     } finally {

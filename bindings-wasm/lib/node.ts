@@ -7,9 +7,9 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow ??= () => readFileSync(new URL('./codec.wasm', import.meta.url));
+codec.offer(Has.connections, { sourceNow: () => readFileSync(new URL('./codec.wasm', import.meta.url)) });
 
 export * from './index.js';
 export { default } from './index.js';

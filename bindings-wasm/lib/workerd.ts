@@ -7,9 +7,9 @@
  */
 
 import module from './codec.wasm';
-import { codec } from './module.js';
+import { codec, Has } from './module.js';
 
-codec.sourceNow ??= () => module;
+codec.offer(Has.connections, { sourceNow: () => module });
 
 export * from './index.js';
 export { default } from './index.js';

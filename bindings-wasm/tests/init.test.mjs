@@ -120,3 +120,29 @@ test('frames decoded in a worker thread can be posted out of it', async () => {
   assert.equal(Buffer.from(frame.payload).toString(), 'Hello');
   assert.equal(Buffer.from(frame.maskedPayload).toString('hex'), '7f9f4d5158');
 });
+
+test('an entry that has more is loaded for all who came before, and what they made goes on', async () => {
+  const [before, more, after] = await inWorker(`
+    const extensions = 'permessage-deflate';
+    const decoder = new FrameDecoder('any');
+    const before = await failure(() => new Connection('client', { extensions }));
+    await import('${new URL('deflate.node.js', dist)}');
+    const connection = new Connection('client', { extensions });
+    return [before, connection.sendText('Hello'), decoder.push(new FrameEncoder('server').encodeText('Hello')).length];`);
+  assert.match(before, /itoden-wasm\/deflate/);
+  assert.equal(more, undefined);
+  assert.equal(after, 1);
+});
+
+test('with one entry loaded, init of another that has more loads that too, and of one that has less nothing', async () => {
+  const [less, more] = await inWorker(`
+    const at = (name) => readFileSync(new URL(name, file));
+    await init(at('codec.wasm'));
+    const frames = await import('${new URL('frames.js', dist)}');
+    await frames.default(at('frames.wasm'));
+    const less = new Connection('client').readyState;
+    const deflate = await import('${new URL('deflate.js', dist)}');
+    await Promise.all([init(), deflate.default(at('deflate.wasm'))]);
+    return [less, new Connection('client', { extensions: 'permessage-deflate' }).readyState];`, 'index.js');
+  assert.deepEqual([less, more], ['open', 'open']);
+});

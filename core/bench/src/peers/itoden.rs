@@ -6,11 +6,10 @@ use itoden_core::deflate::DeflateConfig;
 use itoden_core::frame::encode;
 use itoden_core::handshake::{ClientHandshake, ClientRequest, HeadLimits, Headers, ServerHandshake};
 use itoden_core::header::FrameHeader;
-use itoden_core::mask::BufferedMaskKeys;
 use itoden_core::{
     Config, Connection, Event, MaskKeys, Message, MessageKind, Opcode, SendOptions, SharedMessage, Timestamp, Transmit,
 };
-use rand::Rng;
+use itoden_net::ThreadMaskKeys;
 
 use crate::contender::{Class, Contender};
 use crate::tally::Tally;
@@ -55,8 +54,7 @@ fn server() -> Connection {
 }
 
 fn keys() -> Box<dyn MaskKeys + Send> {
-    // As itoden-net does.
-    Box::new(BufferedMaskKeys::new(|bytes: &mut [u8]| rand::rng().fill_bytes(bytes)))
+    Box::new(ThreadMaskKeys)
 }
 
 /// Keys that can be predicted, as sockudo-ws draws them.
