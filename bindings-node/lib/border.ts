@@ -37,11 +37,22 @@ const BATCHES_A_TURN = 16;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/**
+ * What makes a Buffer of some bytes of a memory. `subarray` asks the Buffer that it is called on for its memory each time, which is
+ * half of what it costs.
+ */
+const View = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => Buffer;
+
 class Border {
   readonly hub: Hub;
   readonly #sinks: (Sink | undefined)[] = [];
   readonly #table = new Int32Array(HEADER + 4 * RECORDS);
   #slab: Buffer = NOTHING;
+  #memory: ArrayBufferLike = NOTHING.buffer;
   #used = 0;
 
   readonly #shortcuts: Shortcuts;
@@ -215,7 +226,8 @@ class Border {
     this.#slab = Buffer.allocUnsafeSlow(size);
     this.#used = 0;
     // One message must not take the others with it to another thread.
-    markAsUntransferable(this.#slab.buffer);
+    this.#memory = this.#slab.buffer;
+    markAsUntransferable(this.#memory);
     this.#shortcuts.lend(this.#slab);
   }
 
@@ -276,9 +288,10 @@ class Border {
 
   #tellTable(chunk: Buffer): void {
     const table = this.#table;
-    const slab = this.#slab;
+    const slab = this.#memory;
     const end = HEADER + 4 * table[0]!;
     this.#used += table[1]!;
+    let memory: ArrayBufferLike | undefined;
     for (let at = HEADER; at < end; at += 4) {
       const id = table[at]!;
       const bits = table[at + 1]!;
@@ -287,8 +300,8 @@ class Border {
       const source = bits & Source.Value;
       let payload: Buffer = NOTHING;
       if (source === Source.Large) payload = this.hub.takeLarge() ?? NOTHING;
-      else if (source === Source.Chunk) payload = chunk.subarray(offset, offset + length);
-      else if (source === Source.Slab && length > 0) payload = slab.subarray(offset, offset + length);
+      else if (source === Source.Chunk) payload = new View((memory ??= chunk.buffer), chunk.byteOffset + offset, length);
+      else if (source === Source.Slab && length > 0) payload = new View(slab, offset, length);
       try {
         this.#tellOne(id, bits, offset, payload);
       } catch (error) {
