@@ -298,11 +298,11 @@ class Border {
       const offset = table[at + 2]!;
       const length = table[at + 3]!;
       const source = bits & Source.Value;
-      let payload: Buffer = NOTHING;
-      if (source === Source.Large) payload = this.hub.takeLarge() ?? NOTHING;
-      else if (source === Source.Chunk) payload = new View((memory ??= chunk.buffer), chunk.byteOffset + offset, length);
-      else if (source === Source.Slab && length > 0) payload = new View(slab, offset, length);
       try {
+        let payload: Buffer = NOTHING;
+        if (source === Source.Large) payload = this.hub.takeLarge() ?? NOTHING;
+        else if (source === Source.Chunk) payload = new View((memory ??= chunk.buffer), chunk.byteOffset + offset, length);
+        else if (source === Source.Slab && length > 0) payload = new View(slab, offset, length);
         this.#tellOne(id, bits, offset, payload);
       } catch (error) {
         rethrow(error);
