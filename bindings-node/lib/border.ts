@@ -7,6 +7,9 @@
 //
 // Out: what is asked of connections is collected in `#orders` and `#payloads` and goes over in one call, at the end of the
 // batch in which it was asked, or else on the next tick. The addon copies it, so these two are used again and again.
+//
+// The addon knows all four by their addresses (`Hub.shortcuts`). Only the slab is shared with users, who may detach it: before each
+// call `#from` sees whether it is still there.
 
 import { markAsUntransferable } from 'node:worker_threads';
 import { type Hub, OrderKind, RecordKind, type Shortcuts, Source } from '../native.js';
@@ -37,10 +40,7 @@ const BATCHES_A_TURN = 16;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/**
- * What makes a Buffer of some bytes of a memory. `subarray` asks the Buffer that it is called on for its memory each time, which is
- * half of what it costs.
- */
+/** Makes a Buffer of some bytes of a memory. `subarray` asks its Buffer for the memory each time, which is half of what it costs. */
 const View = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
   memory: ArrayBufferLike,
   offset: number,
