@@ -52,12 +52,15 @@ export declare class Hub {
   setAlive(alive: boolean): void
   /** Moves records of native sockets into the table and their payloads into the slab, from `from` on. */
   receive(table: Int32Array, slab: Uint8Array, from: number): void
+  /**
+   * The calls for messages over streams. What is lent must not be detached, and not be of use for anything else during
+   * calls.
+   */
+  shortcuts(table: Int32Array, slab: Uint8Array, orders: Int32Array, payloads: Uint8Array): Shortcuts
   /** Moves records of streams that did not fit into the table before. */
   take(table: Int32Array, slab: Uint8Array, from: number): void
   /** The payload of the next record that has one of its own. */
   takeLarge(): Buffer | null
-  /** A chunk came over a stream. It is decoded in place, and what comes of it is moved as by `take`. */
-  feed(id: number, chunk: Uint8Array, table: Int32Array, slab: Uint8Array, from: number): void
   /** A stream has ended. */
   eof(id: number, table: Int32Array, slab: Uint8Array, from: number): void
   /** The time of a stream's timer has come. */
@@ -67,8 +70,6 @@ export declare class Hub {
    * it is all of `payloads`. Streams are settled by `flush`.
    */
   submit(orders: Int32Array, count: number, payloads: Uint8Array): void
-  /** Does what orders ask, as `submit`, and moves what comes of it over streams, as `take`. */
-  flush(orders: Int32Array, count: number, payloads: Uint8Array, table: Int32Array, slab: Uint8Array, from: number): void
   /** Milliseconds that the last answer to a ping of the keepalive took; nothing before there is one. */
   latency(id: number): number | null
   /** How many payload bytes a native socket has written or given up, of all that it was asked to send. */
@@ -319,6 +320,16 @@ export interface RequestError {
   message: string
   /** The bytes that answer the request. */
   response: Buffer
+}
+
+/** The calls. Each takes the place in the slab from which on it has room. */
+export interface Shortcuts {
+  /** A chunk came over a stream. It is decoded in place, and what comes of it is moved as by `Hub.take`. */
+  feed: (id: number, chunk: Uint8Array, from: number) => void
+  /** Does what the first `count` orders ask, as `Hub.submit`, and moves what comes of it over streams, as `Hub.take`. */
+  flush: (count: number, from: number) => void
+  /** Lends another slab. */
+  lend: (slab: Uint8Array) => void
 }
 
 /** Where the payload of a record lies: bits 8 and 9 of its second number. */

@@ -7,9 +7,12 @@
 //
 // Out: what is asked of connections is collected in `#orders` and `#payloads` and goes over in one call, at the end of the
 // batch in which it was asked, or else on the next tick. The addon copies it, so these two are used again and again.
+//
+// The addon knows all four by their addresses (`Hub.shortcuts`). Only the slab is shared with users, who may detach it: before each
+// call `#from` sees whether it is still there.
 
 import { markAsUntransferable } from 'node:worker_threads';
-import { type Hub, OrderKind, RecordKind, Source } from '../native.js';
+import { type Hub, OrderKind, RecordKind, type Shortcuts, Source } from '../native.js';
 import { native } from './addon.js';
 import { rethrow } from './errors.js';
 
@@ -37,12 +40,22 @@ const BATCHES_A_TURN = 16;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/** Makes a Buffer of some bytes of a memory. `subarray` asks its Buffer for the memory each time, which is half of what it costs. */
+const View = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => Buffer;
+
 class Border {
   readonly hub: Hub;
   readonly #sinks: (Sink | undefined)[] = [];
   readonly #table = new Int32Array(HEADER + 4 * RECORDS);
   #slab: Buffer = NOTHING;
+  #memory: ArrayBufferLike = NOTHING.buffer;
   #used = 0;
+
+  readonly #shortcuts: Shortcuts;
 
   readonly #orders = new Int32Array(4 * ORDERS);
   readonly #single = new Int32Array(4);
@@ -55,12 +68,13 @@ class Border {
 
   /** Records are being told: `#table` must not change. */
   #busy = false;
-  /** Calls that came meanwhile. Each fills the table, and gives the chunk that it was about. */
-  readonly #later: (() => Buffer)[] = [];
+  /** Calls that came meanwhile. Each fills the table and tells its records. */
+  readonly #later: (() => void)[] = [];
   #alive = 0;
 
   constructor() {
     this.hub = new native.Hub(() => this.#receive());
+    this.#shortcuts = this.hub.shortcuts(this.#table, this.#slab, this.#orders, this.#payloads);
   }
 
   register(id: number, sink: Sink): void {
@@ -118,30 +132,36 @@ class Border {
 
   /** Hands over everything that was asked, now. */
   flush(): void {
-    this.#call(this.#flushing);
+    this.#call(this.#encode);
   }
 
   /** A chunk came over a stream. */
   feed(id: number, chunk: Buffer): void {
-    this.#call(() => {
-      this.hub.feed(id, chunk, this.#table, this.#room(), this.#used);
-      return chunk;
-    });
+    if (this.#busy) return void this.#later.push(() => this.#decode(id, chunk));
+    this.#busy = true;
+    try {
+      this.#decode(id, chunk);
+      this.#settle();
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /** A stream has ended. */
   eof(id: number): void {
     this.#call(() => {
-      this.hub.eof(id, this.#table, this.#room(), this.#used);
-      return NOTHING;
+      const from = this.#from();
+      this.hub.eof(id, this.#table, this.#slab, from);
+      this.#tell(NOTHING);
     });
   }
 
   /** The time of a stream's timer has come. */
   timeout(id: number): void {
     this.#call(() => {
-      this.hub.timeout(id, this.#table, this.#room(), this.#used);
-      return NOTHING;
+      const from = this.#from();
+      this.hub.timeout(id, this.#table, this.#slab, from);
+      this.#tell(NOTHING);
     });
   }
 
@@ -179,56 +199,57 @@ class Border {
     this.#unsettled = true;
   }
 
-  readonly #flushing = (): Buffer => {
-    this.hub.flush(this.#orders, this.#ordered, this.#payloads, this.#table, this.#room(), this.#used);
+  readonly #encode = (): void => {
+    this.#shortcuts.flush(this.#ordered, this.#from());
     this.#handedOver();
     this.#unsettled = false;
-    return NOTHING;
+    this.#tell(NOTHING);
   };
+
+  #decode(id: number, chunk: Buffer): void {
+    this.#shortcuts.feed(id, chunk, this.#from());
+    this.#tell(chunk);
+  }
 
   #handedOver(): void {
     this.#ordered = 0;
     this.#filled = 0;
   }
 
-  #room(): Buffer {
+  /** Where in the slab there is room. A slab that somebody detached has none, and is not written to. */
+  #from(): number {
     if (this.#slab.length - this.#used < LEAST_ROOM) this.#newSlab(SLAB);
-    return this.#slab;
+    return this.#used;
   }
 
   #newSlab(size: number): void {
     this.#slab = Buffer.allocUnsafeSlow(size);
     this.#used = 0;
     // One message must not take the others with it to another thread.
-    markAsUntransferable(this.#slab.buffer);
+    this.#memory = this.#slab.buffer;
+    markAsUntransferable(this.#memory);
+    this.#shortcuts.lend(this.#slab);
   }
 
   /** Makes a call that fills the table, and tells its records; or does so later if records are being told. */
-  #call(call: () => Buffer): void {
-    if (this.#busy) this.#later.push(call);
-    else this.#pump(call);
-  }
-
-  #pump(call: () => Buffer): void {
+  #call(call: () => void): void {
+    if (this.#busy) return void this.#later.push(call);
     this.#busy = true;
     try {
-      for (let next: (() => Buffer) | undefined = call; next; next = this.#next()) {
-        const chunk: Buffer = next();
-        this.#tell(chunk);
-        while (this.#table[2]) {
-          this.#makeRoom();
-          this.hub.take(this.#table, this.#room(), this.#used);
-          this.#tell(chunk);
-        }
-      }
+      call();
+      this.#settle();
     } finally {
       this.#busy = false;
     }
   }
 
-  /** What is to be called next: what was asked goes over once everything that came is told. */
-  #next(): (() => Buffer) | undefined {
-    return this.#later.shift() ?? (this.#ordered > 0 || this.#unsettled ? this.#flushing : undefined);
+  /** Makes the calls that came meanwhile. What was asked goes over once everything that came is told. */
+  #settle(): void {
+    for (;;) {
+      if (this.#later.length > 0) this.#later.shift()!();
+      else if (this.#ordered > 0 || this.#unsettled) this.#encode();
+      else return;
+    }
   }
 
   /** Native sockets have records. */
@@ -236,11 +257,12 @@ class Border {
     for (let batches = 0; batches < BATCHES_A_TURN; batches += 1) {
       let more = false;
       this.#call(() => {
-        this.hub.receive(this.#table, this.#room(), this.#used);
+        const from = this.#from();
+        this.hub.receive(this.#table, this.#slab, from);
         more = this.#table[2] !== 0;
         // What remains is asked for by the next call of this kind.
         this.#table[2] = 0;
-        return NOTHING;
+        this.#tell(NOTHING);
       });
       if (!more) return;
       this.#makeRoom();
@@ -253,22 +275,34 @@ class Border {
     if (this.#table[0]! < RECORDS) this.#newSlab(LARGE_SLAB);
   }
 
+  /** Tells the records of the table, and those that found no room in it. */
   #tell(chunk: Buffer): void {
+    this.#tellTable(chunk);
+    while (this.#table[2]) {
+      this.#makeRoom();
+      const from = this.#from();
+      this.hub.take(this.#table, this.#slab, from);
+      this.#tellTable(chunk);
+    }
+  }
+
+  #tellTable(chunk: Buffer): void {
     const table = this.#table;
-    const slab = this.#slab;
+    const slab = this.#memory;
     const end = HEADER + 4 * table[0]!;
     this.#used += table[1]!;
+    let memory: ArrayBufferLike | undefined;
     for (let at = HEADER; at < end; at += 4) {
       const id = table[at]!;
       const bits = table[at + 1]!;
       const offset = table[at + 2]!;
       const length = table[at + 3]!;
       const source = bits & Source.Value;
-      let payload: Buffer = NOTHING;
-      if (source === Source.Large) payload = this.hub.takeLarge() ?? NOTHING;
-      else if (source === Source.Chunk) payload = chunk.subarray(offset, offset + length);
-      else if (source === Source.Slab && length > 0) payload = slab.subarray(offset, offset + length);
       try {
+        let payload: Buffer = NOTHING;
+        if (source === Source.Large) payload = this.hub.takeLarge() ?? NOTHING;
+        else if (source === Source.Chunk) payload = new View((memory ??= chunk.buffer), chunk.byteOffset + offset, length);
+        else if (source === Source.Slab && length > 0) payload = new View(slab, offset, length);
         this.#tellOne(id, bits, offset, payload);
       } catch (error) {
         rethrow(error);

@@ -23,10 +23,15 @@ export class EventQueue {
     this.#flow = flow;
   }
 
+  /** Whether an event that comes is told at once. */
+  get isDirect(): boolean {
+    return !this.paused && !this.defers && this.#waiting.length === 0;
+  }
+
   /** Tells an event, now or when its turn comes. */
   tell(event: Event): void {
-    if (this.paused || this.defers || this.#waiting.length > 0) this.#wait(event);
-    else event();
+    if (this.isDirect) event();
+    else this.#wait(event);
   }
 
   /** Tells an event that needs no turn of its own, behind those that wait. */

@@ -47,7 +47,8 @@ export class Peer implements Listener {
   whenClosed: (() => void) | undefined;
   opening: Opening | undefined;
   compression: Compression | undefined;
-  readonly #events = new EventQueue((flow) => (flow ? this.#transport?.resume() : this.#transport?.pause()));
+  /** Made for those that are paused, or defer. */
+  #events: EventQueue | undefined;
   #binaryType: BinaryType = 'nodebuffer';
   #transport: Transport | undefined;
   #outbox: Outbox | undefined;
@@ -64,14 +65,19 @@ export class Peer implements Listener {
   }
 
   get paused(): boolean {
-    return this.#events.paused;
+    return this.#events?.paused ?? false;
   }
 
   /** Taken on before it opens. */
   set habits({ defersEvents, idleTimeout, highWaterMark }: Habits) {
-    this.#events.defers = defersEvents;
+    if (defersEvents) this.#queue.defers = true;
     this.#idleTimeout = idleTimeout;
     if (highWaterMark !== undefined) this.#startTracking(highWaterMark);
+  }
+
+  get #queue(): EventQueue {
+    this.#events ??= new EventQueue((flow) => (flow ? this.#transport?.resume() : this.#transport?.pause()));
+    return this.#events;
   }
 
   /** Whether observers of the process hear of it, as a `WebSocket` of the API of ws. */
@@ -234,35 +240,45 @@ export class Peer implements Listener {
   terminate(): void {
     if (this.readyState === ReadyState.CLOSED) return;
     this.readyState = ReadyState.CLOSING;
-    this.#events.drop();
+    this.#events?.drop();
     if (this.#outbox) process.nextTick(() => this.#outbox?.giveUp(unread()));
     this.#transport?.terminate();
   }
 
   pause(): void {
-    if (this.#transport && this.#isLive) this.#events.pause();
+    if (this.#transport && this.#isLive) this.#queue.pause();
   }
 
   resume(): void {
-    if (this.#transport && this.#isLive) this.#events.resume();
+    if (this.#transport && this.#isLive) this.#queue.resume();
   }
 
   message(data: Buffer, isBinary: boolean): void {
     this.#idle?.touch();
-    this.#events.tell(() => this.#tellMessage(isBinary ? this.#convert([data]) : data, isBinary));
+    // Most messages need not wait, and are Buffers as they are.
+    const events = this.#events;
+    if (events && !events.isDirect) events.tell(() => this.#tellMessage(isBinary ? this.#convert([data]) : data, isBinary));
+    else if (!isBinary || this.#binaryType === 'nodebuffer') this.#tellMessage(data, isBinary);
+    else this.#tellMessage(this.#convert([data]), isBinary);
+  }
+
+  /** Tells an event, now or when its turn comes. */
+  #tell(event: () => void): void {
+    if (this.#events) this.#events.tell(event);
+    else event();
   }
 
   fragments(fragments: Buffer[]): void {
     this.#idle?.touch();
-    this.#events.tell(() => this.#tellMessage(this.#convert(fragments), true));
+    this.#tell(() => this.#tellMessage(this.#convert(fragments), true));
   }
 
   ping(data: Buffer): void {
-    this.#events.tell(() => this.#tellControl('ping', data));
+    this.#tell(() => this.#tellControl('ping', data));
   }
 
   pong(data: Buffer): void {
-    this.#events.tell(() => this.#tellControl('pong', data));
+    this.#tell(() => this.#tellControl('pong', data));
   }
 
   closing(): void {
@@ -271,7 +287,8 @@ export class Peer implements Listener {
 
   failed(error: Error): void {
     if (error instanceof ItodenError && error.closeCode !== undefined) this.readyState = ReadyState.CLOSING;
-    this.#events.tellBehind(() => this.#tellError(error));
+    if (this.#events) this.#events.tellBehind(() => this.#tellError(error));
+    else this.#tellError(error);
   }
 
   closed(end: Closed): void {
@@ -280,7 +297,8 @@ export class Peer implements Listener {
     // Its number may belong to another connection from here on.
     this.#transport = undefined;
     this.#outbox?.giveUp(unread());
-    this.#events.end(() => this.#end(end));
+    if (this.#events) this.#events.end(() => this.#end(end));
+    else this.#end(end);
   }
 
   #end(end: Closed): void {

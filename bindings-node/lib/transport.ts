@@ -44,7 +44,7 @@ export abstract class Transport implements Sink {
   protected sent = 0;
   /** How many orders asked to be confirmed, and whom to tell. */
   #confirms = 0;
-  readonly #waiting: { confirm: number; done: Done }[] = [];
+  #waiting: { confirm: number; done: Done }[] | undefined;
   #fragments: Fragments | undefined;
 
   constructor(
@@ -105,18 +105,19 @@ export abstract class Transport implements Sink {
   #confirm(done: Done | undefined): number {
     if (!done) return 0;
     this.#confirms += 1;
-    this.#waiting.push({ confirm: this.#confirms, done });
+    (this.#waiting ??= []).push({ confirm: this.#confirms, done });
     return OrderFlag.Confirm;
   }
 
   /** The number of the last order that waits for its confirmation. */
   protected get lastConfirm(): number {
-    return this.#waiting.length > 0 ? this.#confirms : 0;
+    return this.#waiting?.length ? this.#confirms : 0;
   }
 
   /** All orders up to this number are written, or can't be. */
   protected confirm(last: number, error?: Error): void {
-    while (this.#waiting.length > 0 && this.#waiting[0]!.confirm <= last) this.#waiting.shift()!.done(error);
+    const waiting = this.#waiting;
+    while (waiting?.length && waiting[0]!.confirm <= last) waiting.shift()!.done(error);
   }
 
   message(data: Buffer, isBinary: boolean): void {
@@ -165,10 +166,11 @@ export abstract class Transport implements Sink {
 
   #sendFailed(told: TellsError & { confirm: number }): void {
     const error = fromRecord(told);
-    const index = this.#waiting.findIndex(({ confirm }) => confirm === told.confirm);
+    const waiting = this.#waiting ?? [];
+    const index = waiting.findIndex(({ confirm }) => confirm === told.confirm);
     // What is lost because the connection was closing meanwhile needs no word: 'close' follows.
     if (index < 0) return told.name === 'not_open' ? undefined : this.listener.failed(error);
-    return this.#waiting.splice(index, 1)[0]!.done(error);
+    return waiting.splice(index, 1)[0]!.done(error);
   }
 
   #closed(end: Closed): void {

@@ -160,7 +160,8 @@ export class WebSocket extends Emitter<WebSocketEvents> {
     const callable = typeof options === 'function' ? options : callback;
     if (callable !== undefined && callable !== null && typeof callable !== 'function') throw wrong('The callback', callable, 'a function');
     const how = typeof options === 'function' || !options ? WHOLE : options;
-    if (isBlob(data)) {
+    // Most data are one of these two, and whether they are is seen at once.
+    if (typeof data !== 'string' && !(data instanceof Uint8Array) && isBlob(data)) {
       const done = this.#peer.sending(data, callable);
       return this.#peer.postBlob(data, done, (transport, bytes) => this.#send(transport, bytes, how, done));
     }

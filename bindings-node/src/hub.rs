@@ -10,7 +10,7 @@ use itoden_core::handshake::{HeadLimits, server};
 use itoden_core::{CloseCode, Config, Connection, MaskKeys};
 use itoden_net::{ConnectOptions, ThreadMaskKeys, now};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Buffer, Function, Int32Array, Int32ArraySlice, Reference, Uint8Array, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::batch::{Batch, HEADER};
@@ -21,6 +21,7 @@ use crate::handshake::{ClientUpgrade, UpgradeRequest, headers, preview, response
 use crate::inbox::Inbox;
 use crate::native::{Answer, Arrival, Letter, Native, Stop, client, listener};
 use crate::order::{Order, OrderKind, kind};
+use crate::shortcut::{self, Shortcuts};
 use crate::stream::{FixedKey, Stream, SuppliedKeys};
 
 /// All connections and listeners of one JavaScript environment, by number.
@@ -109,6 +110,21 @@ impl Hub {
         Ok(())
     }
 
+    /// The calls for messages over streams. What is lent must not be detached, and not be of use for anything else during
+    /// calls.
+    #[napi]
+    pub fn shortcuts<'env>(
+        &self,
+        env: &'env Env,
+        this: Reference<Hub>,
+        table: Int32Array,
+        slab: Uint8Array,
+        orders: Int32Array,
+        payloads: Uint8Array,
+    ) -> napi::Result<Shortcuts<'env>> {
+        shortcut::make(env, this, table, slab, orders, payloads)
+    }
+
     /// Moves records of streams that did not fit into the table before.
     #[napi]
     pub fn take(&mut self, mut table: Int32ArraySlice<'_>, mut slab: Uint8ArraySlice<'_>, from: u32) -> Result<()> {
@@ -124,22 +140,6 @@ impl Hub {
     #[napi]
     pub fn take_large(&mut self) -> Option<Buffer> {
         self.large.pop_front().map(Buffer::from)
-    }
-
-    /// A chunk came over a stream. It is decoded in place, and what comes of it is moved as by `take`.
-    #[napi]
-    pub fn feed(
-        &mut self,
-        id: u32,
-        mut chunk: Uint8ArraySlice<'_>,
-        table: Int32ArraySlice<'_>,
-        slab: Uint8ArraySlice<'_>,
-        from: u32,
-    ) -> Result<()> {
-        // SAFETY: JavaScript does not run during this call, and a chunk that was read belongs to whoever consumes it.
-        let chunk = unsafe { chunk.as_mut() };
-        self.with_stream(id, |stream, batch| stream.feed(id, chunk, batch));
-        self.take(table, slab, from)
     }
 
     /// A stream has ended.
@@ -196,24 +196,6 @@ impl Hub {
             }
         }
         Ok(())
-    }
-
-    /// Does what orders ask, as `submit`, and moves what comes of it over streams, as `take`.
-    #[napi]
-    pub fn flush(
-        &mut self,
-        orders: &[i32],
-        count: u32,
-        payloads: &[u8],
-        table: Int32ArraySlice<'_>,
-        slab: Uint8ArraySlice<'_>,
-        from: u32,
-    ) -> Result<()> {
-        self.submit(orders, count, payloads)?;
-        for id in std::mem::take(&mut self.touched) {
-            self.with_stream(id, |stream, batch| stream.settle(id, batch));
-        }
-        self.take(table, slab, from)
     }
 
     /// Milliseconds that the last answer to a ping of the keepalive took; nothing before there is one.
@@ -415,6 +397,36 @@ impl Hub {
 }
 
 impl Hub {
+    /// A chunk came over a stream: decodes it, and moves what comes of it as `take`.
+    pub fn decode(&mut self, id: u32, chunk: &mut [u8], table: &mut [i32], slab: &mut [u8], from: usize) -> Result<()> {
+        check(table)?;
+        self.with_stream(id, |stream, batch| stream.feed(id, chunk, batch));
+        self.local.move_into(table, slab, from, &mut self.large);
+        Ok(())
+    }
+
+    /// Does what orders ask, as `submit`, and moves what comes of it over streams, as `take`.
+    pub fn encode(
+        &mut self,
+        orders: &[i32],
+        count: u32,
+        payloads: &[u8],
+        table: &mut [i32],
+        slab: &mut [u8],
+        from: usize,
+    ) -> Result<()> {
+        check(table)?;
+        self.submit(orders, count, payloads)?;
+        // In this order connections are heard of; the list keeps its memory.
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.drain(..) {
+            self.with_stream(id, |stream, batch| stream.settle(id, batch));
+        }
+        self.touched = touched;
+        self.local.move_into(table, slab, from, &mut self.large);
+        Ok(())
+    }
+
     fn put(&mut self, id: u32, slot: Slot) {
         let index = id as usize;
         if self.slots.len() <= index {

@@ -19,4 +19,5 @@ pub mod hub;
 pub mod inbox;
 pub mod native;
 pub mod order;
+pub mod shortcut;
 pub mod stream;
