@@ -1,7 +1,7 @@
 // @ts-check
 // One WebSocket connection of a capture: its bytes in both directions, the frames in them, the messages of these.
 
-import { Inspector } from 'itoden-wasm/deflate';
+import { FrameDecoder, Inspector } from 'itoden-wasm/deflate';
 import { Judge } from './judge.js';
 import { ByteLog, NumberLog } from './logs.js';
 import { LONGEST_HEAD, Opening, endOfHead, mayBeHead } from './opening.js';
@@ -68,6 +68,8 @@ export class Session {
   lanes;
   /** @type {string[]} what else a reader should know */
   notes = [];
+  /** Sums by sender. */
+  sums = { client: noSums(), server: noSums() };
   /** Whether not all is shown, since there is too much. */
   isFull = false;
   // Of each item: its kind (bits 0-1), lane (2), direction (3), the first byte (8-15) and flags; where it is; how long its
@@ -182,6 +184,17 @@ export class Session {
     return kind === HOLE ? new Uint8Array() : this.#lane(laneIndex).log.view(offset, offset + Math.min(size, most));
   }
 
+  /** A frame once more, as the core reads it. @param {number} index */
+  frame(index) {
+    if (this.item(index).kind !== FRAME) return undefined;
+    const decoder = new FrameDecoder('any', { maxFrameSize: MAX_FRAME });
+    try {
+      return decoder.push(this.bytesOf(index))[0];
+    } finally {
+      decoder.free();
+    }
+  }
+
   /** When a byte came, in which packet. @param {number} laneIndex @param {number} offset */
   arrival(laneIndex, offset) {
     const lane = this.#lane(laneIndex);
@@ -220,7 +233,7 @@ export class Session {
     return lane;
   }
 
-  /** @param {Lane} lane */
+  /** @param {Lane} lane @returns {void} */
   #lookForHead(lane) {
     const from = /** @type {number} */ (lane.head);
     const bytes = lane.log.view(from);
@@ -284,6 +297,10 @@ export class Session {
     const firstByte = lane.log.view(offset, offset + 1)[0] ?? 0;
     const item = this.#add(lane, FRAME, offset, frame.headerLength, size, sender, flags | (firstByte << 8));
     if (verdict.error) this.#errors.set(item, verdict.error);
+    const sums = this.sums[sender];
+    sums.frames += 1;
+    sums.header += frame.headerLength;
+    sums.payload += frame.payloadLength;
     this.#group(lane, sender, item, frame, verdict);
   }
 
@@ -328,6 +345,12 @@ export class Session {
     const isPlain = content === undefined || (this.#first.at(message) === item && !frame.rsv1);
     this.#lengths.set(message, isPlain ? frame.payloadLength : typeof content === 'string' ? utf8Length(content) : content.length);
     if (!isPlain) this.#keep(message, content);
+    const sums = this.sums[sender];
+    sums.messages += 1;
+    if (this.extensions && this.item(this.#first.at(message)).firstByte & 0x40) {
+      sums.deflated += this.#payloads.at(message);
+      sums.inflated += this.#lengths.at(message);
+    }
   }
 
   /** @param {number} message @param {string | Uint8Array} content */
@@ -349,6 +372,17 @@ export class Session {
     return this.#kinds.length - 1;
   }
 }
+
+const noSums = () => ({
+  frames: 0,
+  header: 0,
+  payload: 0,
+  /** Those that are whole and well. */
+  messages: 0,
+  /** Of messages that were compressed: what went over the wire, and what became of it. */
+  deflated: 0,
+  inflated: 0,
+});
 
 /** @param {string} text */
 function utf8Length(text) {

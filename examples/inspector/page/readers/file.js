@@ -75,9 +75,6 @@ function asText(bytes) {
 
 /** One TCP connection of a capture. */
 class TcpConnection {
-  /** @type {Uint8Array[]} the first bytes of the end that opened it, until it is known what they are */
-  first = [];
-  isDead = false;
   /** @type {(() => Generator<unknown>)[]} what the streams told, to be fed with pauses */
   queue = [];
 
@@ -132,8 +129,7 @@ function* readPackets(file, settings) {
     const isAgain = segment.syn && !segment.ack && connection && connection.session.lanes.some(({ log }) => log.length > 0);
     if (!connection || isAgain) {
       if (all.length >= MOST_SESSIONS) continue;
-      const [client, server] = opener(segment);
-      connection = new TcpConnection(client, server, settings);
+      connection = new TcpConnection(...opener(segment), settings);
       current.set(key, connection);
       all.push(connection);
     }
@@ -149,7 +145,7 @@ function* readPackets(file, settings) {
   return { kind: 'a packet capture', ...sorted(all, notes, skipped, count) };
 }
 
-/** Who opened a connection: who sends SYN or, in the middle of one, has the higher port, as clients do. @param {import('./packet.js').Segment} segment */
+/** Who opened a connection: who sends SYN or, in the middle of one, has the higher port, as clients do. @param {import('./packet.js').Segment} segment @returns {[string, string]} */
 function opener({ from, to, syn, ack }) {
   if (syn) return ack ? [to, from] : [from, to];
   const port = (/** @type {string} */ address) => Number(address.slice(address.lastIndexOf(':') + 1));

@@ -11,6 +11,8 @@
  * @property {(time: number | null) => void} onEnd
  */
 
+/** @typedef {{ sequence: number, segment: Segment, time: number | null, packet: number }} Piece */
+
 /** How many bytes wait behind a hole until it is taken for one that won't be filled. */
 const MOST_WAITING = 4 << 20;
 
@@ -18,7 +20,7 @@ const MOST_WAITING = 4 << 20;
 export class TcpStream {
   /** @type {number | undefined} the sequence number of the byte that comes next */
   #next;
-  /** @type {{ sequence: number, segment: Segment, time: number | null, packet: number }[]} by sequence */
+  /** @type {Piece[]} by sequence */
   #waiting = [];
   #waitingBytes = 0;
   /** @type {number | undefined} the sequence number of FIN */
@@ -66,7 +68,7 @@ export class TcpStream {
     this.#listener.onEnd(time);
   }
 
-  /** @param {TcpStream['#waiting'][number]} piece */
+  /** @param {Piece} piece */
   #insert(piece) {
     let at = this.#waiting.length;
     while (at > 0 && distance(/** @type {any} */ (this.#waiting[at - 1]).sequence, piece.sequence) < 0) at -= 1;
