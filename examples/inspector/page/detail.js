@@ -4,7 +4,7 @@
 
 import { nameOf } from './describe.js';
 import { byId, element } from './dom.js';
-import { LONGEST_HEADER, fieldsOf } from './fields.js';
+import { fieldsOf } from './fields.js';
 import { drawBytes } from './grid.js';
 import { faultOf } from './locate.js';
 import { drawMessage, drawPayload } from './payload.js';
@@ -42,7 +42,8 @@ const note = (text) => element('p', { class: 'note' }, text);
 /** @param {Session} session @param {Item} item @param {number} start */
 function drawHead(session, item, start) {
   const name = nameOf(session, item);
-  const title = item.kind === FRAME ? `Frame ${number(item.index + 1)}: ${name} from the ${item.sender}` : `${number(item.index + 1)}: ${name}`;
+  const isCompressed = item.kind === FRAME && session.extensions && item.firstByte & 0x40;
+  const title = item.kind === FRAME ? `Frame ${number(item.index + 1)}: ${isCompressed ? 'compressed ' : ''}${name} from the ${item.sender}` : `${number(item.index + 1)}: ${name}`;
   const time = Number.isNaN(item.time) ? '' : `, whole at ${sinceStart(item.time - start)}`;
   const place = item.kind === HOLE ? `${byteCount(item.size)} at ${offsetText(item.offset)}` : `${byteCount(item.size)} at ${offsetText(item.offset)} of the stream${time}`;
   return element('div', { class: 'detail-head' }, element('h2', { 'data-testid': 'frame-title' }, title), element('p', { class: 'help' }, place));
@@ -79,10 +80,10 @@ function bitsInWords([from, to]) {
 
 /** @param {Session} session @param {Item} item @param {[number, number] | undefined} fault */
 function drawBits(session, item, fault) {
-  const start = session.bytesOf(item.index, LONGEST_HEADER);
+  const start = session.startOf(item.index);
   const bits = Array.from(start, (byte) => byte.toString(2).padStart(8, '0')).join('');
   const list = element('ol', { class: 'bits', 'data-testid': 'bits', 'aria-label': 'The header, bit by bit' });
-  for (const field of fieldsOf(start, item.size).filter(({ name }) => name !== 'payload')) {
+  for (const field of fieldsOf(start, Math.max(item.size, start.length)).filter(({ name }) => name !== 'payload')) {
     // A field of more than 16 bits goes over several lines, as in the figure.
     for (let from = field.from; from < field.to; from += 16 - (from % 16)) {
       const to = Math.min(field.to, from + 16 - (from % 16));
@@ -111,7 +112,6 @@ function drawBits(session, item, fault) {
 function meaningOf(session, item, field, bits) {
   const value = BigInt(`0b${bits.slice(field.from, field.to) || '0'}`);
   if (field.name === 'opcode') return item.kind === FRAME ? `${value} = ${nameOf(session, item)}` : `0x${value.toString(16)}`;
-  if (field.name === 'rsv') return field.label === 'RSV1' && value && session.extensions ? 'compr.' : '';
   if (field.name === 'length') return value < 126n ? byteCount(Number(value)) : `${value}: see the next ${value === 126n ? 16 : 64} bits`;
   if (field.name === 'extended') return byteCount(Number(value));
   if (field.name === 'key') return value.toString(16).padStart(8, '0');

@@ -22,7 +22,7 @@ const PER_PAGE = WIDTH * 32;
 export function drawBytes({ session, index, fault, start, onLeave }) {
   const item = session.item(index);
   const bytes = session.bytesOf(index);
-  const fields = fieldsOf(bytes.subarray(0, 14), item.size);
+  const fields = fieldsOf(session.startOf(index), Math.max(item.size, session.startOf(index).length));
   const frame = session.frame(index);
   let page = 0;
   let at = fault ? Math.min(Math.floor(fault[0] / 8), bytes.length - 1) : 0;

@@ -20,7 +20,8 @@ export function faultOf(session, index) {
   const item = session.item(index);
   if (!item.error) return undefined;
   const rule = rules[item.error.code];
-  const fields = fieldsOf(session.bytesOf(index, 14), item.size);
+  const start = session.startOf(index);
+  const fields = fieldsOf(start, Math.max(item.size, start.length));
   const bits = rule && bitsOf(fields, rule.place);
   if (!rule || !bits || item.kind !== FRAME) return bits;
   if (rule.place === 'rsv') return reservedBits(item, session.extensions !== '') ?? bits;

@@ -48,7 +48,7 @@ export class Opening {
     this.#judge(() => (this.#asked = new ServerHandshake({ maxHeadSize: LONGEST_HEAD }).receive(head) ?? undefined));
   }
 
-  /** @param {Uint8Array} head */
+  /** @param {Uint8Array} head @returns {boolean} whether it was the answer; another follows one that is interim (1xx) */
   takeResponse(head) {
     this.response = latin1.decode(head);
     this.opened = /^HTTP\/1\.\d 101\b/.test(this.response);
@@ -56,12 +56,14 @@ export class Opening {
     this.extensions = headerOf(this.response, 'sec-websocket-extensions');
     this.subprotocol = headerOf(this.response, 'sec-websocket-protocol');
     const asked = this.#asked;
-    if (!asked) return;
+    if (!asked) return true;
+    let isFinal = true;
     this.#judge(() => {
       const client = repeated(asked);
-      client.receive(head);
-      Object.assign(this, client.open());
+      isFinal = client.receive(head) !== null;
+      if (isFinal) Object.assign(this, client.open());
     });
+    return isFinal;
   }
 
   /** Heads that a HAR file has as lists. @param {string} request @param {string} response */

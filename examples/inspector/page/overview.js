@@ -128,7 +128,7 @@ export class Strip {
       context.fillRect(x, item.sender === 'client' ? 31 - tall : 33, wide, tall);
       this.#marks.push([x + wide / 2, index]);
       if (index !== this.#chosen) continue;
-      context.strokeStyle = tones.error;
+      context.strokeStyle = colour('--mark-chosen');
       context.lineWidth = 2;
       context.strokeRect(Math.max(x - 2, 1), 1, wide + 4, height - 2);
     }

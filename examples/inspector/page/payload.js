@@ -82,7 +82,7 @@ export function drawMessage(session, item, onFrame) {
   const first = session.item(message.first);
   const items = session.itemsOf(item.message);
   const isCompressed = Boolean(first.firstByte & 0x40 && session.extensions);
-  const parts = [element('h3', {}, 'Message')];
+  const parts = [element('h3', {}, isCompressed ? 'Message, inflated' : 'Message')];
   if (items.length > 1) parts.push(drawFragments(items, item.index, onFrame));
   const words = [`${nameOf(session, first)} from the ${first.sender}, in ${counted(items.length, 'frame')}`];
   if (Number.isNaN(message.length)) words.push(item.isIgnored ? 'ignored' : 'not whole: it broke off, or its end is not in the capture');

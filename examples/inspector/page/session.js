@@ -2,6 +2,7 @@
 // One WebSocket connection of a capture: its bytes in both directions, the frames in them, the messages of these.
 
 import { FrameDecoder, Inspector } from 'itoden-wasm/deflate';
+import { LONGEST_HEADER } from './fields.js';
 import { Judge } from './judge.js';
 import { ByteLog, NumberLog } from './logs.js';
 import { LONGEST_HEAD, Opening, endOfHead, mayBeHead } from './opening.js';
@@ -184,6 +185,13 @@ export class Session {
     return kind === HOLE ? new Uint8Array() : this.#lane(laneIndex).log.view(offset, offset + Math.min(size, most));
   }
 
+  /** The bytes that an item's header is in. What is no frame may claim a longer header than it has bytes. @param {number} index */
+  startOf(index) {
+    const { kind, error, laneIndex, offset, size } = this.item(index);
+    const length = Math.min(kind === GAP && error ? LONGEST_HEADER : size, LONGEST_HEADER);
+    return kind === HOLE ? new Uint8Array() : this.#lane(laneIndex).log.view(offset, offset + length);
+  }
+
   /** A frame once more, as the core reads it. @param {number} index */
   frame(index) {
     if (this.item(index).kind !== FRAME) return undefined;
@@ -247,9 +255,10 @@ export class Session {
     const head = bytes.slice(0, end);
     const isRequest = head[0] === 0x47; // G of GET
     if (isRequest) this.opening.takeRequest(head);
-    else this.opening.takeResponse(head);
+    const isInterim = !isRequest && !this.opening.takeResponse(head);
     lane.looked = 0;
     lane.head = from + end;
+    if (isInterim) return lane.log.length > lane.head ? this.#lookForHead(lane) : undefined;
     // Where both directions are in one lane, the answer may follow at once.
     if (lane.sender === undefined && lane.log.length === lane.head) return;
     if (lane.sender === undefined && mayBeHead(lane.log.view(lane.head))) return this.#lookForHead(lane);
