@@ -51,7 +51,7 @@ const strip = new Strip((index) => showFrame(index));
 const composer = new Composer(
   (bytes, role, negotiated) => {
     const settings = { sender: role, extensions: negotiated, midstream: false };
-    void read('typed', () => readBytes('typed', bytes, settings, 'what is typed'), Infinity);
+    void read('Typed', () => readBytes('typed', bytes, settings, byteCount(bytes.length)), Infinity);
   },
   (text) => fail(text),
 );

@@ -122,7 +122,7 @@ export class Strip {
       const at = hasTime ? (item.time - this.#start) / duration : session.itemCount > 1 && step > 1 ? index / session.itemCount : before / Math.max(total, 1);
       before += item.size;
       const x = at * (width - 6);
-      const wide = hasTime ? 2 : Math.max(2, (item.size / Math.max(total, 1)) * (width - 6) - 1);
+      const wide = hasTime ? 3 : Math.max(2, (item.size / Math.max(total, 1)) * (width - 6) - 1);
       const tall = Math.min(28, 5 + Math.log2(1 + item.size) * 1.6);
       context.fillStyle = tones[toneOf(session, item)];
       context.fillRect(x, item.sender === 'client' ? 31 - tall : 33, wide, tall);

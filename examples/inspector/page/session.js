@@ -290,6 +290,7 @@ export class Session {
 
   /** @param {Lane} lane @param {import('itoden-wasm/deflate').Inspection} seen */
   #take(lane, seen) {
+    if (this.isFull) return;
     const offset = lane.base + seen.offset;
     if (seen.type === 'gap') {
       const item = this.#add(lane, GAP, offset, 0, seen.length, lane.sender ?? 'client', 0);
