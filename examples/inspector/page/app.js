@@ -10,8 +10,8 @@ import { byId, element } from './dom.js';
 import { examples } from './examples.js';
 import { List } from './list.js';
 import { Strip, drawFigures, drawNotes, drawOpening } from './overview.js';
-import { readBytes, readFile } from './readers/file.js';
-import { ReadError, readText } from './readers/text.js';
+import { readBytes, readFile, readPasted } from './readers/file.js';
+import { ReadError } from './readers/text.js';
 import { startTabs } from './tabs.js';
 import { byteCount, counted } from './words.js';
 
@@ -185,23 +185,14 @@ async function open(file) {
   readAgain();
 }
 
-function readPasted() {
-  readAgain = readPasted;
+function readTextarea() {
+  readAgain = readTextarea;
   if (!pasted.value.trim()) return fail('');
-  let text;
-  try {
-    text = readText(pasted.value);
-  } catch (error) {
-    if (!(error instanceof ReadError)) throw error;
-    return fail(error.message);
-  }
-  const { bytes, format } = text;
-  const kind = { hex: 'hex digits', dump: 'a hex dump', base64: 'base64' }[format];
-  void read('Pasted', () => readBytes('pasted', bytes, settings(), `${kind}, ${byteCount(bytes.length)}`));
+  void read('Pasted', () => readPasted('pasted', pasted.value, settings()));
 }
 
 function listen() {
-  pasted.addEventListener('input', readPasted);
+  pasted.addEventListener('input', readTextarea);
   fileInput.addEventListener('change', () => fileInput.files?.[0] && open(fileInput.files[0]));
   for (const setting of [sender, extensions, midstream]) setting.addEventListener('change', () => readAgain());
   connections.addEventListener('change', () => showSession(Number(connections.value)));
@@ -243,7 +234,7 @@ function offerExamples() {
       sender.value = example.sender ?? 'any';
       midstream.checked = false;
       byId('settings', HTMLDetailsElement).open = Boolean(example.extensions || example.sender);
-      readPasted();
+      readTextarea();
     });
     return button;
   });
@@ -254,7 +245,7 @@ const tabs = startTabs((name) => {
   byId('settings', HTMLElement).hidden = name === 'type';
   readAgain = () => {};
   if (name === 'type') composer.show();
-  else if (name === 'paste') readPasted();
+  else if (name === 'paste') readTextarea();
   else fail('');
 });
 
@@ -262,7 +253,7 @@ try {
   await Promise.all([init(), initHandshake()]);
   offerExamples();
   listen();
-  readPasted();
+  readTextarea();
   document.documentElement.dataset.ready = '';
 } catch (error) {
   fail(`The codec could not be loaded, so nothing can be shown: ${error}`);

@@ -25,8 +25,9 @@ const web = serve(build(join(folder, 'dist')));
 /** @type {import('playwright-core').Browser} */ let browser;
 /** @type {import('playwright-core').BrowserContext} */ let context;
 /** @type {import('playwright-core').Page} */ let page;
-/** @type {string[]} */ let complaints = [];
+/** @type {string[]} */ const complaints = [];
 let url = '';
+let isShared = false;
 
 before(async () => {
   await once(web.listen(0, '127.0.0.1'), 'listening');
@@ -41,13 +42,19 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** @param {import('playwright-core').BrowserContextOptions} [options] */
+/** A window of its own for those who ask for one; the others share one. @param {import('playwright-core').BrowserContextOptions} [options] */
 async function openPage(options) {
+  if (context && page && !options && isShared) {
+    complaints.length = 0;
+    await page.goto(url);
+    return ready();
+  }
   await context?.close();
+  isShared = !options;
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  complaints = [];
+  complaints.length = 0;
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   await page.goto(url);
@@ -250,6 +257,7 @@ test('without a network the page comes back and works', async () => {
   await at('pasted').fill('81 02 68 69');
   await untilStatus(/1 frame/);
   assert.equal(await at('message').textContent(), 'hi');
+  await context.setOffline(false);
 });
 
 test("what this browser's own WebSocket sends is explained, from its packets and from its HAR", async () => {

@@ -105,7 +105,7 @@ export const FIN = 1;
  */
 export function tcpPackets(pieces, { version = 4, segment = 1460, port = 50000, begins = 1000 } = {}) {
   const next = { client: begins >>> 0, server: (begins + 7000) >>> 0 };
-  const packet = (/** @type {'client' | 'server'} */ from, /** @type {number} */ flags, payload = new Uint8Array()) => {
+  const packet = (/** @type {'client' | 'server'} */ from, /** @type {number} */ flags, /** @type {Uint8Array} */ payload = new Uint8Array()) => {
     const made = ipPacket({ from, sequence: next[from], flags, payload, version, port });
     next[from] = (next[from] + payload.length + (flags & (SYN | FIN) ? 1 : 0)) >>> 0;
     return made;

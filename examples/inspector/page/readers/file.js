@@ -3,11 +3,12 @@
 
 import { mayBeHead } from '../opening.js';
 import { Session } from '../session.js';
+import { byteCount } from '../words.js';
 import { readHar } from './har.js';
 import { isKnownLink, segmentOf } from './packet.js';
 import { isCapture, packetsOf } from './pcap.js';
 import { TcpStream } from './tcp.js';
-import { ReadError, readText } from './text.js';
+import { ReadError, textSteps } from './text.js';
 
 /**
  * What the reader of the page may say of bytes that don't say it themselves.
@@ -43,8 +44,14 @@ export function* readFile(name, bytes, settings) {
   const text = asText(bytes);
   if (text === undefined) return yield* readBytes(name, bytes, settings, 'a byte stream');
   if (/^\s*[{[]/.test(text)) return { kind: 'a HAR file', sessions: yield* readHar(text), notes: [] };
-  const read = readText(text);
-  return yield* readBytes(name, read.bytes, settings, { hex: 'hex digits', dump: 'a hex dump', base64: 'base64' }[read.format]);
+  return yield* readPasted(name, text, settings);
+}
+
+/** Reads a text that stands for bytes. @param {string} name @param {string} text @param {Settings} settings @returns {Generator<number, Capture>} */
+export function* readPasted(name, text, settings) {
+  const { bytes, format } = yield* textSteps(text);
+  const kind = { hex: 'hex digits', dump: 'a hex dump', base64: 'base64' }[format];
+  return yield* readBytes(name, bytes, settings, `${kind}, ${byteCount(bytes.length)}`);
 }
 
 /**

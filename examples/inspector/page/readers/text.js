@@ -13,19 +13,31 @@ const BYTE = /^(?:0x|\\x)?([0-9a-f]{2})$/i;
 const OFFSET = /^(?:0x)?([0-9a-f]{4,16})(:?)$/i;
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
-/**
- * The bytes that a text means, and how it was read.
- * @param {string} text
- * @returns {{ bytes: Uint8Array<ArrayBuffer>, format: 'hex' | 'dump' | 'base64' }}
- */
+/** @typedef {{ bytes: Uint8Array<ArrayBuffer>, format: 'hex' | 'dump' | 'base64' }} ReadBytes how they were read, too */
+/** @typedef {{ content: string, number: number }} Line */
+
+/** How many lines, or bytes of a line, are read without a pause. */
+const LINES = 2000;
+const BYTES = 1 << 16;
+
+/** The bytes that a text means. @param {string} text @returns {ReadBytes} */
 export function readText(text) {
+  const steps = textSteps(text);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same with a pause wherever it yields. @param {string} text @returns {Generator<number, ReadBytes>} */
+export function* textSteps(text) {
   const lines = text.split(/\r?\n/).map((content, index) => ({ content, number: index + 1 })).filter(({ content }) => content.trim());
   if (lines.length === 0) throw new ReadError('There is nothing here: paste hex digits, a hex dump or base64.');
-  if (isDump(lines.map(({ content }) => content))) return { bytes: readDump(lines), format: 'dump' };
+  if (yield* isDump(lines)) return { bytes: yield* readDump(lines), format: 'dump' };
   // Hex digits are base64, too; who pastes both kinds of digits means hex.
   const plain = lines.map(({ content }) => content.trim()).join('');
-  if (BASE64.test(plain) && /[g-z+/_=-]/i.test(plain.replace(/0x|\\x/gi, ''))) return { bytes: readBase64(plain), format: 'base64' };
-  return { bytes: readDigits(lines), format: 'hex' };
+  if (BASE64.test(plain) && /[g-z+/_=-]/i.test(plain.replace(/0x|\\x/gi, ''))) return { bytes: yield* readBase64(plain), format: 'base64' };
+  return { bytes: yield* readDigits(lines, text.length), format: 'hex' };
 }
 
 /** @param {string} line @returns {{ offset: number, rest: string } | undefined} */
@@ -38,11 +50,13 @@ function offsetOf(line) {
 /**
  * Whether each line begins with an offset: the first one with any, each later one with a larger one, followed by something
  * unless it is the last, as `hexdump -C` ends.
- * @param {string[]} lines
+ * @param {Line[]} lines
+ * @returns {Generator<number, boolean>}
  */
-function isDump(lines) {
+function* isDump(lines) {
   let before = -1;
-  for (const [index, line] of lines.entries()) {
+  for (const [index, { content: line }] of lines.entries()) {
+    if (index % LINES === LINES - 1) yield 0;
     if (line.trim() === '*') throw new ReadError(`Line ${index + 1} is '*', which stands for lines left out; make the dump with \`hexdump -Cv\` or \`xxd\`.`);
     const found = offsetOf(line);
     if (!found || found.offset <= before) return false;
@@ -55,11 +69,15 @@ function isDump(lines) {
   return true;
 }
 
-/** @param {{ content: string, number: number }[]} lines */
-function readDump(lines) {
-  /** @type {number[]} */
-  const bytes = [];
+/** @param {Line[]} lines @returns {Generator<number, Uint8Array<ArrayBuffer>>} */
+function* readDump(lines) {
+  const last = offsetOf(lines.at(-1)?.content ?? '')?.offset ?? 0;
+  const from = offsetOf(lines[0]?.content ?? '')?.offset ?? 0;
+  // A line has 16 bytes if no other follows, whatever it is wide.
+  const bytes = new Uint8Array(last - from + 16);
+  let count = 0;
   for (const [index, { content, number }] of lines.entries()) {
+    if (index % LINES === LINES - 1) yield index / lines.length;
     const { offset, rest } = offsetOf(content) ?? { offset: 0, rest: '' };
     const next = lines[index + 1];
     const until = next ? (offsetOf(next.content)?.offset ?? 0) - offset : undefined;
@@ -67,9 +85,10 @@ function readDump(lines) {
     if (until !== undefined && found.length !== until) {
       throw new ReadError(`Line ${number} of the dump has ${found.length} bytes, but the offset of the next line says ${until}.`);
     }
-    for (const byte of found) bytes.push(byte);
+    bytes.set(found, count);
+    count += found.length;
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, count);
 }
 
 /**
@@ -96,11 +115,12 @@ function bytesOfLine(rest, until) {
   return found;
 }
 
-/** @param {{ content: string, number: number }[]} lines */
-function readDigits(lines) {
-  /** @type {number[]} */
-  const bytes = [];
-  for (const { content, number } of lines) {
+/** @param {Line[]} lines @param {number} length of the text @returns {Generator<number, Uint8Array<ArrayBuffer>>} */
+function* readDigits(lines, length) {
+  const bytes = new Uint8Array(Math.ceil(length / 2));
+  let count = 0;
+  for (const [index, { content, number }] of lines.entries()) {
+    if (index % LINES === LINES - 1) yield index / lines.length;
     const words = content.replace(/\\x/gi, ' \\x').replace(/b?(['"])/g, ' ');
     for (const match of words.matchAll(/[^\s,;:{}[\]()-]+/g)) {
       const word = match[0];
@@ -112,20 +132,30 @@ function readDigits(lines) {
       if (digits.length % 2 !== 0) {
         throw new ReadError(`Line ${number} has '${shorten(word)}', which is ${digits.length} hex digits: each byte is two of them.`);
       }
-      for (let at = 0; at < digits.length; at += 2) bytes.push(parseInt(digits.slice(at, at + 2), 16));
+      for (let at = 0; at < digits.length; at += 2) {
+        if (count % BYTES === BYTES - 1) yield (count * 2) / length;
+        bytes[count] = parseInt(digits.slice(at, at + 2), 16);
+        count += 1;
+      }
     }
   }
-  if (bytes.length === 0) throw new ReadError('There is no byte in it: paste hex digits, a hex dump or base64.');
-  return Uint8Array.from(bytes);
+  if (count === 0) throw new ReadError('There is no byte in it: paste hex digits, a hex dump or base64.');
+  return bytes.slice(0, count);
 }
 
-/** @param {string} text */
-function readBase64(text) {
+/** @param {string} text @returns {Generator<number, Uint8Array<ArrayBuffer>>} */
+function* readBase64(text) {
   const plain = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
   if (plain.length % 4 === 1) {
     throw new ReadError(`This looks like base64, but its ${plain.length} characters can't be whole bytes; and it is no hex, which has only 0-9 and a-f.`);
   }
-  return Uint8Array.from(atob(plain), (character) => character.charCodeAt(0));
+  const decoded = atob(plain);
+  const bytes = new Uint8Array(decoded.length);
+  for (let at = 0; at < decoded.length; at += 1) {
+    if (at % BYTES === BYTES - 1) yield at / decoded.length;
+    bytes[at] = decoded.charCodeAt(at);
+  }
+  return bytes;
 }
 
 /** @param {string} word */
