@@ -113,7 +113,7 @@ function showCapture(name, read, choice) {
   capture = read;
   progress.hidden = true;
   capturePart.hidden = false;
-  const [frames, errors] = read.sessions.reduce(([sum, bad], each) => [sum + each.itemCount, bad + each.errors.size], [0, 0]);
+  const [frames, errors] = read.sessions.reduce(([sum, bad], each) => [sum + each.sums.client.frames + each.sums.server.frames, bad + each.errors.size], [0, 0]);
   const parts = [counted(read.sessions.length, 'connection'), counted(frames, 'frame'), errors ? counted(errors, 'error') : 'no errors'];
   status.textContent = `${name}: ${read.kind}; ${parts.join(', ')}.`;
   byId('connections-label', HTMLElement).hidden = read.sessions.length < 2;

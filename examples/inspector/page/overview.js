@@ -4,6 +4,7 @@
 import { toneOf } from './describe.js';
 import { byId, element } from './dom.js';
 import { addressOf } from './rules.js';
+import { FRAME } from './session.js';
 import { byteCount, counted, number, percent, sinceStart } from './words.js';
 
 /** @typedef {import('./session.js').Session} Session */
@@ -125,7 +126,7 @@ export class Strip {
       const wide = hasTime ? 3 : Math.max(2, (item.size / Math.max(total, 1)) * (width - 6) - 1);
       const tall = Math.min(28, 5 + Math.log2(1 + item.size) * 1.6);
       context.fillStyle = tones[toneOf(session, item)];
-      context.fillRect(x, item.sender === 'client' ? 31 - tall : 33, wide, tall);
+      context.fillRect(x, item.kind !== FRAME ? 32 - tall / 2 : item.sender === 'client' ? 31 - tall : 33, wide, tall);
       this.#marks.push([x + wide / 2, index]);
       if (index !== this.#chosen) continue;
       context.strokeStyle = colour('--mark-chosen');

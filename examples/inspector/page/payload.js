@@ -85,7 +85,7 @@ export function drawMessage(session, item, onFrame) {
   const parts = [element('h3', {}, isCompressed ? 'Message, inflated' : 'Message')];
   if (items.length > 1) parts.push(drawFragments(items, item.index, onFrame));
   const words = [`${nameOf(session, first)} from the ${first.sender}, in ${counted(items.length, 'frame')}`];
-  if (Number.isNaN(message.length)) words.push(item.isIgnored ? 'ignored' : 'not whole: it broke off, or its end is not in the capture');
+  if (Number.isNaN(message.length)) words.push(item.isIgnored ? 'ignored' : items.some((index) => session.item(index).error) ? 'refused for its error' : 'not whole: it broke off, or its end is not in the capture');
   else if (isCompressed) words.push(`${number(message.payload)} bytes inflated to ${byteCount(message.length)} (${percent(message.payload, message.length)})`);
   else words.push(byteCount(message.length));
   parts.push(element('p', { class: 'help', 'data-testid': 'message-facts' }, `${words.join('; ')}.`));
