@@ -53,8 +53,9 @@ for (const [name, content, message] of /** @type {[string, unknown, RegExp][]} *
 }
 
 test('messages of a kind that is unknown, or with no data, are notes and no failures', () => {
-  const { sessions } = open(har({ request: {}, _webSocketMessages: [null, { type: 'send', opcode: 3, data: 'x' }, { type: 'receive', opcode: 1 }, { type: 'receive', opcode: 2, data: '?' }] }));
+  const wrong = [{ type: 'receive', opcode: 8, data: btoa('\x03\xed') }, { type: 'send', opcode: 9, data: btoa('x'.repeat(126)) }];
+  const { sessions } = open(har({ request: {}, _webSocketMessages: [...wrong, null, { type: 'send', opcode: 3, data: 'x' }, { type: 'receive', opcode: 1 }, { type: 'receive', opcode: 2, data: '?' }] }));
   const session = /** @type {import('../page/session.js').Session} */ (sessions[0]);
   assert.deepEqual(told(session), ['server text', 'server binary']);
-  assert.match(session.notes.join('\n'), /opcode 3/);
+  assert.match(session.notes.join('\n'), /Message 1 can't be drawn: the close code is 1005.*§7.4.*\nMessage 2 can't be drawn.*126[^]*opcode 3/);
 });

@@ -2,7 +2,7 @@
 // The WebSocket connections of a HAR file. Chromium and Firefox write their messages, as they were before compression and
 // fragments, to `_webSocketMessages`; the frames are made here, by the codec, so that there is something to look at.
 
-import { FrameEncoder } from 'itoden-wasm/deflate';
+import { FrameEncoder, SendError } from 'itoden-wasm/deflate';
 import { Opening } from '../opening.js';
 import { Session } from '../session.js';
 import { ReadError } from './text.js';
@@ -91,7 +91,16 @@ function feedMessage(session, message, at) {
   const role = type === 'send' ? 'client' : 'server';
   const encoder = new FrameEncoder(role);
   const options = role === 'client' ? { maskingKey: NO_KEY } : {};
-  const bytes = frameOf(encoder, opcode, String(data), options);
+  /** @type {Uint8Array | undefined} */
+  let bytes;
+  try {
+    bytes = frameOf(encoder, opcode, String(data), options);
+  } catch (error) {
+    // A codec that obeys the RFC can't make the frame that the file claims to have.
+    if (!(error instanceof SendError)) throw error;
+    session.notes.push(`Message ${at + 1} can't be drawn: ${error.message} (${error.section}).`);
+    return;
+  }
   if (!bytes) {
     session.notes.push(`Message ${at + 1} has the opcode ${opcode}; shown are text (1), binary (2), close (8), ping (9) and pong (10).`);
     return;
