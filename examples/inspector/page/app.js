@@ -45,6 +45,8 @@ let focusBytes = () => {};
 let reading = 0;
 /** What to read again when a setting changes. */
 let readAgain = () => {};
+/** What the panel of files shows: the last one. */
+let readFileAgain = () => fail('');
 
 const list = new List((row) => showFrame(isByMessage() ? (session?.message(row).first ?? 0) : row, false));
 const strip = new Strip((index) => showFrame(index));
@@ -181,8 +183,11 @@ async function open(file) {
     return fail(`${file.name} could not be read: ${error}. If it is a folder, choose a file in it.`);
   }
   if (mine !== reading) return;
-  readAgain = () => void read(file.name, () => readFile(file.name, bytes, settings()));
-  readAgain();
+  readFileAgain = () => {
+    readAgain = readFileAgain;
+    void read(file.name, () => readFile(file.name, bytes, settings()));
+  };
+  readFileAgain();
 }
 
 function readTextarea() {
@@ -246,7 +251,7 @@ const tabs = startTabs((name) => {
   readAgain = () => {};
   if (name === 'type') composer.show();
   else if (name === 'paste') readTextarea();
-  else fail('');
+  else readFileAgain();
 });
 
 try {

@@ -49,7 +49,7 @@ function drawHead(session, item, start) {
   return element('div', { class: 'detail-head' }, element('h2', { 'data-testid': 'frame-title' }, title), element('p', { class: 'help' }, place));
 }
 
-/** @param {Item} item @param {import('./session.js').ProtocolError} error @param {[number, number] | undefined} fault */
+/** @param {Item} item @param {import('./session.js').Misdeed} error @param {[number, number] | undefined} fault */
 function drawError(item, error, fault) {
   const rule = rules[error.code];
   const address = addressOf(error.section);

@@ -7,7 +7,7 @@ import { Judge } from './judge.js';
 import { ByteLog, NumberLog } from './logs.js';
 import { LONGEST_HEAD, Opening, endOfHead, mayBeHead } from './opening.js';
 
-/** @typedef {import('itoden-wasm/deflate').ProtocolError} ProtocolError */
+/** An error of the core without the frames and the stack that it holds. @typedef {{ code: string, closeCode: number, section: string, message: string }} Misdeed */
 /** @typedef {import('./judge.js').Role} Role */
 
 /**
@@ -26,7 +26,7 @@ const MAX_FRAME = 64 << 20;
 /** How many items a session shows at most. */
 export const MOST_ITEMS = 2_000_000;
 /** How many bytes are looked at without a pause; the search for frames within garbage is slow. */
-const STEP = 8 << 10;
+export const STEP = 4 << 10;
 
 /** What an item is. */
 export const FRAME = 0;
@@ -80,7 +80,7 @@ export class Session {
   #headers = new NumberLog();
   #sizes = new NumberLog();
   #messages = new NumberLog();
-  /** @type {Map<number, ProtocolError>} by item */
+  /** @type {Map<number, Misdeed>} by item */
   #errors = new Map();
   // Of each message: its first and last item, how long it is (NaN while it isn't whole), and what its payloads had.
   #first = new NumberLog();
@@ -294,7 +294,7 @@ export class Session {
     const offset = lane.base + seen.offset;
     if (seen.type === 'gap') {
       const item = this.#add(lane, GAP, offset, 0, seen.length, lane.sender ?? 'client', 0);
-      if (seen.error) this.#errors.set(item, seen.error);
+      if (seen.error) this.#fail(item, seen.error);
       lane.open.clear();
       if (seen.error) for (const judge of lane.judges.values()) judge.reset();
       return;
@@ -306,12 +306,17 @@ export class Session {
     const flags = (verdict.ignored ? IGNORED : 0) | (verdict.contextLost ? CONTEXT_LOST : 0);
     const firstByte = lane.log.view(offset, offset + 1)[0] ?? 0;
     const item = this.#add(lane, FRAME, offset, frame.headerLength, size, sender, flags | (firstByte << 8));
-    if (verdict.error) this.#errors.set(item, verdict.error);
+    if (verdict.error) this.#fail(item, verdict.error);
     const sums = this.sums[sender];
     sums.frames += 1;
     sums.header += frame.headerLength;
     sums.payload += frame.payloadLength;
     this.#group(lane, sender, item, frame, verdict);
+  }
+
+  /** @param {number} item @param {import('itoden-wasm/deflate').ProtocolError} error */
+  #fail(item, { code, closeCode, section, message }) {
+    this.#errors.set(item, { code, closeCode, section, message });
   }
 
   /** @param {Lane} lane @param {Role} sender */

@@ -195,6 +195,10 @@ test('a dropped pcap file shows its handshake, messages of fragments, and times'
   assert.equal(await at('message').textContent(), 'Hello');
   await page.locator('.fragments button').nth(1).click();
   assert.equal(await at('frame-title').textContent(), 'Frame 6: continuation from the client');
+  await page.locator('#tab-paste').click();
+  assert.equal(await at('detail').isVisible(), false);
+  await page.locator('#tab-file').click();
+  await untilStatus(/room.pcap: a packet capture/);
   assert.deepEqual(complaints, []);
 });
 

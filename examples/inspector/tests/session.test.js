@@ -8,6 +8,7 @@ import { FrameEncoder } from 'itoden-wasm/deflate';
 import { fieldsOf } from '../page/fields.js';
 import { faultOf } from '../page/locate.js';
 import { readBytes, readFile } from '../page/readers/file.js';
+import { STEP } from '../page/session.js';
 import { addressOf, rules } from '../page/rules.js';
 import { anything, concat, finished, recordSession, texts, told, unhex, utf8 } from './support.js';
 
@@ -159,7 +160,7 @@ test('every byte of a file of frames, text or noise is in one item', () => {
   assert.equal(at, noise.length);
 });
 
-test('20 MB of small frames are read, with a pause after each 8 KiB, and what is not shown is told', () => {
+test('20 MB of small frames are read, with a pause after each 4 KiB, and what is not shown is told', () => {
   const frame = new FrameEncoder('client').encodeText('hello');
   const bytes = new Uint8Array(Math.floor(20_000_000 / frame.length) * frame.length);
   for (let at = 0; at < bytes.length; at += frame.length) bytes.set(frame, at);
@@ -167,7 +168,7 @@ test('20 MB of small frames are read, with a pause after each 8 KiB, and what is
   let pauses = 0;
   let step = steps.next();
   for (; !step.done; step = steps.next()) pauses += 1;
-  assert.equal(pauses, Math.ceil(bytes.length / 8192));
+  assert.equal(pauses, Math.ceil(bytes.length / STEP));
   assert.equal(step.value.sessions[0]?.itemCount, bytes.length / frame.length);
   assert.equal(step.value.sessions[0]?.isFull, false);
 });

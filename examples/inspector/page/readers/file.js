@@ -2,7 +2,7 @@
 // Finds out what a file is, and reads the WebSocket connections in it.
 
 import { mayBeHead } from '../opening.js';
-import { Session } from '../session.js';
+import { STEP, Session } from '../session.js';
 import { byteCount } from '../words.js';
 import { readHar } from './har.js';
 import { isKnownLink, segmentOf } from './packet.js';
@@ -64,7 +64,7 @@ export function* readPasted(name, text, settings) {
 export function* readBytes(title, bytes, { sender, extensions, midstream }, kind) {
   const session = new Session({ title, extensions, midstream, looksForHeads: true }, [sender === 'any' ? undefined : sender]);
   let done = 0;
-  for (const _ of session.feed(0, bytes)) yield (done += 8192) / bytes.length;
+  for (const _ of session.feed(0, bytes)) yield (done += STEP) / bytes.length;
   session.end();
   return { kind, sessions: [session], notes: [] };
 }
