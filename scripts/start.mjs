@@ -1,4 +1,5 @@
-// npm start [-- --port N]: builds what is missing, starts the chat and the Python bot in it, and stays until Ctrl-C.
+// npm start [-- inspector] [-- --port N]: builds what is missing, starts the chat and the Python bot in it, or the inspector
+// instead, and stays until Ctrl-C.
 
 import { parseArgs } from 'node:util';
 import { Failure, runMain } from './lib/failure.mjs';
@@ -9,18 +10,26 @@ import { Household } from './lib/household.mjs';
 
 const answerWithin = 30_000;
 
-function readPort() {
+const usage = 'Usage: npm start -- [chat | inspector] [--port NUMBER]';
+
+/** What to start, and on which port. */
+function readArguments() {
   let port;
+  let names;
   try {
-    ({ values: { port } } = parseArgs({ options: { port: { type: 'string' } } }));
+    ({ values: { port }, positionals: names } = parseArgs({ options: { port: { type: 'string' } }, allowPositionals: true }));
   } catch (error) {
-    throw new Failure(`${error instanceof Error ? error.message : error}. Usage: npm start -- [--port NUMBER]`);
+    throw new Failure(`${error instanceof Error ? error.message : error}. ${usage}`);
+  }
+  const [name = 'chat', ...more] = names;
+  if ((name !== 'chat' && name !== 'inspector') || more.length > 0) {
+    throw new Failure(`'${names.join(' ')}' can't be started; there are chat and inspector. ${usage}`);
   }
   port ??= process.env.PORT ?? '8080';
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
     throw new Failure(`The port is '${port}', but must be a number from 0 (any free port) to 65535.`);
   }
-  return port;
+  return { name, port };
 }
 
 /** Waits until the page is there. @param {string} url @param {AbortSignal} signal */
@@ -42,11 +51,15 @@ async function untilItAnswers(url, signal) {
 }
 
 await runMain(async () => {
-  const port = readPort();
-  await setUp(['npm', 'node', 'python', 'wasm']);
+  const { name, port } = readArguments();
+  await setUp(name === 'inspector' ? ['npm', 'wasm'] : ['npm', 'node', 'python', 'wasm']);
 
   const household = new Household();
   try {
+    if (name === 'inspector') {
+      household.start('inspector', process.execPath, ['examples/inspector/server.js'], { PORT: port });
+      return await household.over;
+    }
     const server = household.start('chat server', process.execPath, ['examples/chat/server.js'], { PORT: port });
     const url = await Promise.race([server.lineWith(/http:\/\/[^\s]+/), household.over]);
     if (typeof url === 'string') {

@@ -19,11 +19,14 @@ export type Inspection =
 
 /** How much of what follows is looked at to see whether frames begin at a byte. */
 const AHEAD = 2048;
+/** The longest frame that is believed about its length, though there is an error in it. */
+const BELIEVED = 16 << 10;
 
 /**
  * Looks on at a byte stream in either direction. It never fails: where there is no frame it says so, looks for the next byte
- * from which on there are frames again, and goes on. That is a guess, since frames have no mark at which they begin: the
- * first byte is taken from which on the next 2 KiB, as far as they have come, are well-formed.
+ * from which on there are frames again, and goes on. That is a guess, since frames have no mark at which they begin: it is
+ * the end of the frame that is none, if its length leads to one, or else the first byte from which on the next 2 KiB, as far
+ * as they have come, are well-formed.
  */
 export class Inspector {
   readonly #options: FrameDecoderOptions;
@@ -83,7 +86,7 @@ export class Inspector {
     this.#gap = { offset: this.#offset, error };
     this.#decoder.free();
     this.#decoder = new FrameDecoder(this.#role, this.#options);
-    this.#skip(1);
+    this.#skip(this.#believedEnd() ?? 1);
     return this.#findFrame(seen);
   }
 
@@ -98,6 +101,24 @@ export class Inspector {
     if (this.#offset > offset) seen.push({ type: 'gap', offset, length: this.#offset - offset, error });
     this.#gap = undefined;
     return this.#joined();
+  }
+
+  /** Where the frame would end that is none, read as one whose first byte is in order; if frames may follow there. */
+  #believedEnd(): number | undefined {
+    const rest = this.#joined();
+    const believed = rest.slice(0, BELIEVED);
+    believed[0] = 0x82;
+    const decoder = new FrameDecoder('any', this.#options);
+    let frames: readonly Frame[];
+    try {
+      frames = decoder.push(believed);
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      frames = thrown.frames;
+    }
+    decoder.free();
+    const end = frames[0] && frames[0].headerLength + frames[0].payloadLength;
+    return end !== undefined && this.#mayBegin(rest.subarray(end, end + AHEAD)) ? end : undefined;
   }
 
   #mayBegin(bytes: Uint8Array): boolean {

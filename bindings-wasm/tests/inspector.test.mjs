@@ -25,6 +25,13 @@ test('what is no frame is a gap with its error, and what follows is told', () =>
   assert.deepEqual(inspect({ role: 'client' }, [bytes]), [[0, '61'], [3, 3, 'reserved_opcode'], [6, '62']]);
 });
 
+test('a frame with an error in its first byte ends where it says, if frames follow there', () => {
+  // Byte by byte the text would be taken for the beginning of a frame.
+  const bytes = concat([unhex('83 03 010203'), server.encodeText('b')]);
+  assert.deepEqual(inspect({}, [bytes]), [[0, 5, 'reserved_opcode'], [5, '62']]);
+  assert.deepEqual(inspect({}, [unhex('83 03 010203')]), [[0, 5, 'reserved_opcode']]);
+});
+
 test('a gap that is longer than a chunk is one', () => {
   const chunks = [unhex('838383'), unhex('8383'), server.encodeText('b')];
   assert.deepEqual(inspect({ role: 'client' }, chunks), [[0, 5, 'reserved_opcode'], [5, '62']]);

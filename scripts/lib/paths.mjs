@@ -16,7 +16,7 @@ export const kept = join(root, 'target');
 export const built = process.env.CARGO_TARGET_DIR ?? kept;
 
 /** The npm workspaces of the root package.json. */
-export const workspaces = ['bindings-node', 'bindings-wasm', 'examples/chat', 'tests'];
+export const workspaces = ['bindings-node', 'bindings-wasm', 'examples/chat', 'examples/inspector', 'tests'];
 
 /** The benchmark of the core: a cargo workspace of its own, with a lockfile of its own. */
 export const benchManifest = join(root, 'core', 'bench', 'Cargo.toml');
