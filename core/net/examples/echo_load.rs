@@ -116,7 +116,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [word] if word == "deflate" => Some(DeflateConfig::default()),
         unknown => give_up(&format!("{unknown:?} is none of the arguments; only `deflate` may follow")),
     };
-    let options = ConnectOptions { config: Arc::new(Config { deflate, ..Config::default() }), ..ConnectOptions::default() };
+    let options =
+        ConnectOptions { config: Arc::new(Config { deflate, ..Config::default() }), ..ConnectOptions::default() };
     let load = Rc::new(Load {
         connections: connections.parse()?,
         payload: (0..size.parse::<usize>()?).map(|index| index.to_le_bytes()[0]).collect(),
