@@ -142,17 +142,22 @@ async def test_a_body_that_is_cut_off_is_told_as_far_as_it_came() -> None:
 )
 @asynchronous
 async def test_a_body_is_read_whatever_says_where_it_ends(fields: str, written: bytes) -> None:
+    ended = asyncio.Event()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"HTTP/1.1 403 Forbidden\r\n{fields}\r\n".encode() + written)
         if "chunked" in fields:
             await reader.read()  # the client ends the connection
         writer.close()
+        await writer.wait_closed()
+        ended.set()
 
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
         uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         with pytest.raises(itoden.InvalidStatus) as raised:
             await connect(uri)
+        await ended.wait()
     assert raised.value.response.body == b"not today"
 
 
