@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asMarkdown, asText } from './lib/benchmark-table.mjs';
-import { placement, shuffled } from './lib/echo-bench.mjs';
+import { placement } from './lib/echo-bench.mjs';
 import { spread } from './lib/echo-report.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
 import { root, venvPython } from './lib/paths.mjs';
@@ -17,7 +17,7 @@ import { ask, run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
 
 /** @typedef {import('./lib/python-bench.mjs').Job} Job */
-/** @typedef {import('./lib/python-bench.mjs').Sample} Sample */
+/** @typedef {import('./lib/echo-bench.mjs').Sample} Sample */
 /** @typedef {import('./lib/python-bench.mjs').Task} Task */
 
 const page = join(root, 'docs', 'benchmarks');
@@ -55,8 +55,8 @@ const jobs = [
 /** Who agrees on permessage-deflate; picows has none. */
 const compressing = ['itoden', 'itoden callbacks', 'picows.websockets', 'websockets', 'aiohttp'];
 
-const whole = { passes: 2, rounds: 3, milliseconds: 200, warmUp: 60, idle: 500 };
-const quick = { passes: 1, rounds: 1, milliseconds: 20, warmUp: 10, idle: 50 };
+const whole = { passes: 2, rounds: 3, milliseconds: 200, warmUp: 60, idle: 500, rest: 5000 };
+const quick = { passes: 1, rounds: 1, milliseconds: 20, warmUp: 10, idle: 50, rest: 5000 };
 
 function options() {
   try {
@@ -151,7 +151,8 @@ await runMain(async () => {
   for (let number = 1; number <= plan.passes; number += 1) {
     console.log(`… pass ${number} of ${plan.passes}`);
     await pass(chosen, haproxy, plan, (task, name, sample) => samples.get(task)?.get(name)?.push(sample));
-    for (const name of shuffled([...memory.keys()])) memory.get(name)?.push(await idleMemory(name, plan.idle));
+    // All at once: most of the time they wait.
+    await Promise.all([...memory].map(async ([name, all]) => all.push(await idleMemory(name, plan))));
   }
   const workloads = chosen.map(({ task }) => summarise(task, samples.get(task) ?? new Map()));
   const held = [...memory].map(([name, all]) => ({ name, bytes: spread(all) }));

@@ -1,4 +1,4 @@
-"""What a user installs: wheel, source distribution and the wheel for every CPython, each in an empty environment.
+"""What a user installs, each in an empty environment: wheel, source distribution, the wheel for every CPython.
 
 They are built with less optimisation than those that are published, since a build takes a quarter of the time
 then."""
@@ -10,7 +10,6 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ print("echoed")
 def run(*command: object, folder: Path, **environment: str) -> str:
     """What a program says, which must not fail."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the programs are named here
         [str(word) for word in command],
         cwd=folder,
         env=clean | environment,
@@ -87,8 +86,8 @@ def build(folder: Path, *arguments: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("consumer")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("consumer")
 
 
 def check_installed(distribution: Path, folder: Path) -> Path:
@@ -102,9 +101,10 @@ def check_installed(distribution: Path, folder: Path) -> Path:
     assert run(python, "-W", "error", "echo.py", folder=folder) == "echoed\n"
     version = run(python, "-m", "itoden", "--version", folder=folder)
     assert version == run(python.with_name("itoden"), "--version", folder=folder)
-    assert run(
-        python, "-c", "import itoden; print('itoden', itoden.__version__)", folder=folder
-    ).strip() in version
+    assert (
+        run(python, "-c", "import itoden; print('itoden', itoden.__version__)", folder=folder).strip()
+        in version
+    )
     where = run(python, "-c", "import itoden; print(itoden.__file__)", folder=folder)
     assert str(folder.resolve()) in where, "it is not the tree's own package that was imported"
     return python

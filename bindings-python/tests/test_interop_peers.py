@@ -62,6 +62,7 @@ class PicowsClient(picows.WSListener):
     """A client of picows."""
 
     compresses = False
+    transport: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,7 +195,10 @@ class HttpxClient:
         return self.connection.subprotocol
 
     async def send(self, message: str | bytes) -> None:
-        await (self.connection.send_text if isinstance(message, str) else self.connection.send_bytes)(message)
+        if isinstance(message, str):
+            await self.connection.send_text(message)
+        else:
+            await self.connection.send_bytes(message)
 
     async def recv(self) -> Any:
         return getattr(await self.connection.receive(), "data")  # noqa: B009 - other events have none

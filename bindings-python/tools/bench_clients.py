@@ -1,8 +1,8 @@
-"""A client of `npm run bench:python`, in a process of its own: `bench_clients.py NAME LOOP CERTIFICATE TCP TLS`.
+"""A client of `npm run bench:python`: `bench_clients.py NAME LOOP CERTIFICATE TCP TLS`.
 
-TCP and TLS are the URIs of echo servers. Each line of the input, `TCP 256 200`, names one of them, the bytes of
-a message and for how many milliseconds messages go to and fro, one in flight. Each is answered by a line: round
-trips, microseconds of CPU, seconds.
+TCP and TLS are the URIs of echo servers. Each line of the input, `TCP 256 200`, names one of them, the
+bytes of a message and for how many milliseconds messages go to and fro, one in flight. Each is answered by a
+line: round trips, microseconds of CPU, seconds.
 """
 
 from __future__ import annotations
@@ -149,7 +149,12 @@ def serve_benchmark_in_threads(package: str, uris: dict[str, str], certificate: 
     with contextlib.ExitStack() as stack:
         ways = {
             transport: stack.enter_context(
-                connect(uri, proxy=None, **PLAIN, **({"ssl": client_tls(certificate)} if transport == "TLS" else {}))
+                connect(
+                    uri,
+                    proxy=None,
+                    **PLAIN,
+                    **({"ssl": client_tls(certificate)} if transport == "TLS" else {}),
+                )
             )
             for transport, uri in uris.items()
         }

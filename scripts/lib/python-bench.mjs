@@ -18,7 +18,7 @@ import { findProgram } from './program.mjs';
 /** @typedef {'TCP' | 'TLS'} Transport */
 /** @typedef {{ role: 'client' | 'server' | 'uvicorn', loop: Loop, transport: Transport, size: number, connections: number, inFlight: number }} Task */
 /** @typedef {{ task: Task, names: string[] }} Job what is measured, and who takes part */
-/** @typedef {{ passes: number, rounds: number, milliseconds: number, warmUp: number, idle: number }} Plan */
+/** @typedef {{ passes: number, rounds: number, milliseconds: number, warmUp: number, idle: number, rest: number }} Plan */
 
 const tools = join(root, 'bindings-python', 'tools');
 const certificate = join(root, 'bindings-python', 'tests', 'localhost.pem');
@@ -232,9 +232,10 @@ export async function pass(jobs, haproxy, plan, tell) {
  * Bytes of the server's memory for each connection that is open, agreed on permessage-deflate, has echoed one message of
  * 2 KiB, compressed both ways, and rests.
  * @param {string} name
- * @param {number} connections
+ * @param {{ idle: number, rest: number }} plan connections, and milliseconds at rest
+ * @returns {Promise<number>}
  */
-export async function idleMemory(name, connections) {
+export async function idleMemory(name, { idle: connections, rest }) {
   const server = await Server.start(name, 'uvloop', 'deflate');
   /** @type {Load[]} */
   const loads = [];
@@ -245,6 +246,8 @@ export async function idleMemory(name, connections) {
     const [before] = await server.program.ask('memory');
     loads.push(await Load.start(server, { ...shape, connections }));
     await loads[1].run(0);
+    // What is kept for a message that may follow soon is not what a connection at rest holds.
+    await new Promise((resolve) => setTimeout(resolve, rest));
     const [after] = await server.program.ask('memory');
     return (after - before) / connections;
   } finally {

@@ -1,14 +1,13 @@
 // What the benchmark of the Python package has found: tables, bounds, the chart.
 
-import { sizeName } from './benchmark-table.mjs';
-import { figure } from './benchmark-table.mjs';
+import { figure, sizeName } from './benchmark-table.mjs';
 import { bars, digits, spread } from './echo-report.mjs';
 
 /** @typedef {import('./benchmark.mjs').Verdict} Verdict */
 /** @typedef {import('./benchmark-table.mjs').Table} Table */
 /** @typedef {import('./echo-report.mjs').Spread} Spread */
 /** @typedef {import('./python-bench.mjs').Task} Task */
-/** @typedef {import('./python-bench.mjs').Sample} Sample */
+/** @typedef {import('./echo-bench.mjs').Sample} Sample */
 /** @typedef {{ name: string, cpu: Spread, rate: Spread }} Entry */
 /** @typedef {{ task: Task, entries: Entry[] }} Workload */
 /** @typedef {import('./echo-report.mjs').Memory} Memory */

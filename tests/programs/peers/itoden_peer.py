@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import life
+
 from itoden import ClientConnection, ServerConnection, Subprotocol, connect, serve
 from itoden.exceptions import ConnectionClosed
 
