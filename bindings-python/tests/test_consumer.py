@@ -1,4 +1,4 @@
-"""What a user installs, each in an empty environment: wheel, source distribution, the wheel for every CPython.
+"""What a user installs, each in an empty environment: wheel, source distribution, the wheel for all CPythons.
 
 They are built with less optimisation than those that are published, since a build takes a quarter of the time
 then."""

@@ -243,11 +243,13 @@ export async function idleMemory(name, { idle: connections, rest }) {
     const shape = { size: 2048, inFlight: 1, deflate: true };
     loads.push(await Load.start(server, { ...shape, connections: 50 }));
     await loads[0].run(100);
+    // What is kept for a message that may follow soon is not what a connection at rest holds.
+    const resting = () => new Promise((resolve) => setTimeout(resolve, rest));
+    await resting();
     const [before] = await server.program.ask('memory');
     loads.push(await Load.start(server, { ...shape, connections }));
     await loads[1].run(0);
-    // What is kept for a message that may follow soon is not what a connection at rest holds.
-    await new Promise((resolve) => setTimeout(resolve, rest));
+    await resting();
     const [after] = await server.program.ask('memory');
     return (after - before) / connections;
   } finally {
