@@ -2,8 +2,8 @@
 
 The first line of the output has the ports for TCP and, where the server has that, TLS. Each `mark` of the
 input is answered by the microseconds of CPU that it has used and the messages that it has echoed, each
-`memory` by the bytes that it holds. With `deflate` as a fourth argument it agrees on permessage-deflate, as it
-is by default.
+`memory` by the bytes that it holds. With `deflate` as a fourth argument it agrees on permessage-deflate, as
+it is by default.
 """
 
 from __future__ import annotations

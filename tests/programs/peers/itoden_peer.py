@@ -24,6 +24,7 @@ async def echo(websocket: ServerConnection | ClientConnection) -> life.Report:
                     await (await websocket.ping(b"from itoden"))
                     await websocket.send("ponged")
                 case "drop", _:
+                    assert websocket.transport is not None
                     websocket.transport.abort()
     except ConnectionClosed:
         pass
