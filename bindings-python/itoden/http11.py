@@ -47,7 +47,7 @@ class Response:
         status_code: 101 if the connection was opened.
         reason_phrase: the phrase behind the status.
         headers: the header fields.
-        body: the body of a refusal. A client has as much of it as Content-Length says, 64 KiB at the most.
+        body: the body of a refusal. A client has at most `ITODEN_MAX_BODY_SIZE` bytes of it.
         protocol: `"HTTP/1.1"`.
     """
 

@@ -132,6 +132,35 @@ async def test_a_body_that_is_cut_off_is_told_as_far_as_it_came() -> None:
     assert raised.value.response.body == b"part"
 
 
+@pytest.mark.parametrize(
+    ("fields", "written"),
+    [
+        ("Transfer-Encoding: chunked\r\n", b"4\r\nnot \r\n5;a=b\r\ntoday\r\n0\r\n\r\n"),
+        ("Connection: close\r\n", b"not today"),
+    ],
+    ids=["chunks", "the end of the connection"],
+)
+@asynchronous
+async def test_a_body_is_read_whatever_says_where_it_ends(fields: str, written: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 403 Forbidden\r\n{fields}\r\n".encode() + written)
+        if "chunked" in fields:
+            await reader.read()  # the client ends the connection
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(itoden.InvalidStatus) as raised:
+            await connect(uri)
+        await ended.wait()
+    assert raised.value.response.body == b"not today"
+
+
 ANSWERS = {
     "garbage": (b"\x16\x03\x01\x02\x00", itoden.InvalidMessage, "invalid_head"),
     "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", itoden.InvalidMessage, "invalid_head"),

@@ -10,7 +10,7 @@ import pytest
 from websockets.extensions import permessage_deflate as theirs
 
 import itoden
-from harness import REQUEST, Peer, answer_upgrade, asynchronous, raw_server
+from harness import REQUEST, Peer, answer_upgrade, asynchronous, both_ends, raw_server
 from itoden.extensions import permessage_deflate as ours
 from itoden.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
@@ -239,3 +239,17 @@ def test_settings_of_the_package_websockets_are_taken() -> None:
     extensions = [theirs.ClientPerMessageDeflateFactory(server_max_window_bits=9)]
     headers = dict(itoden.connect("ws://localhost/", extensions=extensions)._plan.handshake().headers)
     assert "server_max_window_bits=9" in headers["Sec-WebSocket-Extensions"]
+
+
+@asynchronous
+async def test_streams_that_rested_still_know_what_came_before() -> None:
+    message = "a message that is long enough to be worth compressing " * 40
+    async with both_ends() as (client, server):
+        for _ in range(3):
+            for one, other in ((client, server), (server, client)):
+                await one.send(message)
+                assert await other.recv() == message
+            for end in (client, server):
+                # As the timers would: once to see that they were used, once to see that they were not.
+                end._handle_timeout()
+                end._handle_timeout()

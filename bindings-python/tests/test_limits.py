@@ -82,13 +82,13 @@ def connecting(answer: str, then: str = "result = 'open'", **environment: str) -
 
 
 def test_the_number_of_headers_is_limited() -> None:
-    answer = "b'HTTP/1.1 403 No\\r\\n' + b'X: y\\r\\n' * 20 + b'\\r\\n'"
+    answer = "b'HTTP/1.1 403 No\\r\\n' + b'X: y\\r\\n' * 19 + b'Content-Length: 0\\r\\n\\r\\n'"
     assert connecting(answer, ITODEN_MAX_NUM_HEADERS="19") == ["TooManyHeaders", None]
     assert connecting(answer, ITODEN_MAX_NUM_HEADERS="20") == ["InvalidStatus", 0]
 
 
 def test_the_size_of_a_head_is_limited() -> None:
-    answer = "b'HTTP/1.1 403 No\\r\\nX: ' + b'y' * 1000 + b'\\r\\n\\r\\n'"
+    answer = "b'HTTP/1.1 403 No\\r\\nX: ' + b'y' * 1000 + b'\\r\\nContent-Length: 0\\r\\n\\r\\n'"
     assert connecting(answer, ITODEN_MAX_HEAD_SIZE="1000") == ["HeaderLineTooLong", None]
     assert connecting(answer, ITODEN_MAX_HEAD_SIZE="2000") == ["InvalidStatus", 0]
 

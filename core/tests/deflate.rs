@@ -215,6 +215,54 @@ fn a_compressor_that_was_released_begins_anew() {
 }
 
 #[test]
+fn streams_that_were_not_used_for_a_while_are_given_back_and_remember_the_window() {
+    let seconds = |count: u64| Timestamp::from_micros(count * 1_000_000);
+    for bits in [9, 12, 15] {
+        let config = DeflateConfig { client_max_window_bits: bits, ..always() };
+        let (mut client, mut server) = shake_hands(always(), config);
+        server.rest_compression_after(core::time::Duration::from_secs(2));
+        assert_eq!(server.poll_timeout(), None);
+        let payload: Vec<u8> = (0..3000_u32).map(|at| (at * at % 251) as u8).collect();
+        let mut now = 10;
+        for _ in 0..3 {
+            for part in [&payload[..], &payload[2000..], b"Hello"] {
+                client.send(Message::binary(part)).unwrap();
+                let mut bytes = transmit(&mut client);
+                let mut input = server.handle_bytes(seconds(now), &mut bytes);
+                let Some(itoden_core::Event::Message(message)) = server.poll_event(&mut input) else {
+                    panic!("the window of {bits} bits was forgotten")
+                };
+                assert_eq!(message.as_bytes(), part);
+            }
+            // Looked at once after it was used, and given back when it was not used since.
+            assert_eq!(server.poll_timeout(), Some(seconds(now + 2)));
+            server.handle_timeout(seconds(now + 2));
+            assert_eq!(server.poll_timeout(), Some(seconds(now + 4)));
+            server.handle_timeout(seconds(now + 4));
+            assert_eq!(server.poll_timeout(), None);
+            now += 10;
+        }
+    }
+}
+
+#[test]
+fn a_compressor_that_rests_begins_anew_but_never_within_a_message() {
+    let seconds = |count: u64| Timestamp::from_micros(count * 1_000_000);
+    let (mut client, mut server) = shake_hands(always(), always());
+    server.rest_compression_after(core::time::Duration::from_secs(1));
+    let rest = |server: &mut Connection| (1..5).for_each(|at| server.handle_timeout(seconds(at * 100)));
+    server.send(Message::text("Hello")).unwrap();
+    rest(&mut server);
+    server.send(Message::text("Hello")).unwrap();
+    server.send_fragment(MessageKind::Text, b"Hel", false).unwrap();
+    rest(&mut server);
+    server.send_fragment(MessageKind::Text, b"lo", true).unwrap();
+    let bytes = transmit(&mut server);
+    assert!(hex(&bytes).starts_with("c107f248cdc9c90700c107f248cdc9c90700"), "{}", hex(&bytes));
+    assert_eq!(told(&mut client, bytes), ["message Hello"; 3]);
+}
+
+#[test]
 fn a_decompressor_that_was_used_before_knows_nothing_of_it() {
     for window_bits in [15, 10] {
         let mut used = Decompressor::new(window_bits);

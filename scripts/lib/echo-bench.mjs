@@ -9,7 +9,8 @@ import { Failure } from './failure.mjs';
 import { built, root } from './paths.mjs';
 import { ask } from './run.mjs';
 
-/** @typedef {{ connections: number, size: number, inFlight: number }} Shape of a load */
+/** @typedef {{ connections: number, size: number, inFlight: number, deflate?: boolean }} Shape of a load */
+/** @typedef {{ name: string, port: number, mark(): Promise<Mark> }} Loaded what a load needs of a server */
 /** @typedef {{ cpu: number, echoed: number }} Mark processor time in µs, and messages, since the server began */
 
 /**
@@ -27,7 +28,7 @@ const loadProgram = join(built, 'release', 'examples', 'echo_load');
 const pins = ask('taskset', ['-c', '0,1', 'true']).code === 0;
 
 /** @param {number} core @param {string[]} line @returns {[string, ...string[]]} */
-const on = (core, line) => /** @type {[string, ...string[]]} */ (pins ? ['taskset', '-c', String(core), ...line] : line);
+export const on = (core, line) => /** @type {[string, ...string[]]} */ (pins ? ['taskset', '-c', String(core), ...line] : line);
 
 /** How processors are shared, in words. */
 export const placement = pins ? 'server and load pinned to one core each' : 'nothing is pinned to a core';
@@ -105,15 +106,16 @@ export class Load {
   #lines;
   #server;
 
-  /** @param {Server} server @param {Shape} shape */
-  constructor(server, { connections, size, inFlight }) {
+  /** @param {Loaded} server @param {Shape} shape */
+  constructor(server, { connections, size, inFlight, deflate = false }) {
     this.#server = server;
-    const [command, ...args] = on(1, [loadProgram, `127.0.0.1:${server.port}`, ...[connections, size, inFlight].map(String)]);
+    const words = [...[connections, size, inFlight].map(String), ...(deflate ? ['deflate'] : [])];
+    const [command, ...args] = on(1, [loadProgram, `127.0.0.1:${server.port}`, ...words]);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Resolves once all connections are open. @param {Server} server @param {Shape} shape */
+  /** Resolves once all connections are open. @param {Loaded} server @param {Shape} shape */
   static async start(server, shape) {
     const load = new Load(server, shape);
     await load.#line();

@@ -121,16 +121,26 @@ const step = 18;
 const barHeight = 14;
 const groupHead = 28;
 
-/**
- * Bars as long as a server needs processor time beside ws, whose bar is as long as any; whiskers show the spread. A bar that
- * would be longer than twice that of ws is cut.
- * @param {Workload[]} workloads
- */
+/** The chart of the Node package. @param {Workload[]} workloads */
 export function chart(workloads) {
-  const measured = workloads.flatMap(({ shape, entries }) => {
-    const ws = entries.find(({ name }) => name === yardstick)?.cpu.value;
-    return ws === undefined ? [] : [{ shape, entries, ws }];
+  const groups = workloads.flatMap(({ shape, entries }) => {
+    const measure = entries.find(({ name }) => name === yardstick);
+    return measure === undefined ? [] : [{ name: shapeName(shape), entries, measure }];
   });
+  return bars('Echo servers in Node: processor time a message', groups);
+}
+
+/** @typedef {{ name: string, cpu: Spread }} Bar */
+
+/**
+ * Bars as long as somebody needs processor time beside whom all are measured by, who is called the same in all groups; whiskers
+ * show the spread. A bar that would be much longer than the measure is cut.
+ * @param {string} title
+ * @param {{ name: string, entries: Bar[], measure: Bar }[]} groups
+ */
+export function bars(title, groups) {
+  const yardstick = groups[0]?.measure.name ?? '';
+  const measured = groups.map(({ name, entries, measure }) => ({ group: name, entries, ws: measure.cpu.value }));
   const most = Math.min(2.5, Math.max(1, ...measured.flatMap(({ entries, ws }) => entries.map(({ cpu }) => cpu.value / ws))));
   const x = (/** @type {number} */ ratio) => left + ((width - left - right) * Math.min(ratio, most)) / most;
   const height = top + measured.reduce((sum, { entries }) => sum + groupHead + entries.length * step, 0) + 12;
@@ -138,15 +148,15 @@ export function chart(workloads) {
   const parts = [];
   const text = (/** @type {number} */ at, /** @type {number} */ y, /** @type {string} */ content, more = '') =>
     parts.push(`<text x="${at.toFixed(1)}" y="${y}"${more}>${escapeXml(content)}</text>`);
-  text(12, 24, 'Echo servers in Node: processor time a message', ' class="title"');
+  text(12, 24, title, ' class="title"');
   text(12, 42, `As a part of what ${yardstick} takes; shorter is better. The thin lines show where eight of ten samples lie.`, ' class="quiet"');
   for (let ratio = 0; ratio <= most; ratio += 0.5) {
     parts.push(`<line class="grid" x1="${x(ratio).toFixed(1)}" x2="${x(ratio).toFixed(1)}" y1="${top}" y2="${height - 8}"/>`);
     text(x(ratio), top - 6, ratio === 1 ? yardstick : String(ratio), ' class="quiet" text-anchor="middle"');
   }
   let y = top;
-  for (const { shape, entries, ws } of measured) {
-    text(12, y + 18, shapeName(shape), ' class="size"');
+  for (const { group, entries, ws } of measured) {
+    text(12, y + 18, group, ' class="size"');
     y += groupHead;
     for (const { name, cpu } of entries) {
       const own = name.startsWith('itoden') ? 'itoden' : 'peer';
@@ -162,5 +172,5 @@ export function chart(workloads) {
   const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`;
   const style = `${barStyle}\n    .whisker { stroke: #24292f; stroke-width: 1.5; }
     @media (prefers-color-scheme: dark) { .whisker { stroke: #e6edf3; } }`;
-  return `${open}\n  <title>Echo servers in Node</title>\n  <style>${style}\n  </style>\n  ${parts.join('\n  ')}\n</svg>\n`;
+  return `${open}\n  <title>${escapeXml(title)}</title>\n  <style>${style}\n  </style>\n  ${parts.join('\n  ')}\n</svg>\n`;
 }

@@ -57,6 +57,12 @@ export const peers = {
     server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     deflate: { client: true, server: true },
   },
+  'itoden for Python': {
+    command: [python, program('itoden_peer.py')],
+    client: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
+    server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
+    deflate: { client: true, server: true },
+  },
   aiohttp: {
     command: [python, program('aiohttp_peer.py')],
     client: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],

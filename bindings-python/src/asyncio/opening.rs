@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use itoden_core::handshake::http1::HeadReader;
 use itoden_core::handshake::{
-    Accepted, ClientHandshake, HeadLimits, Headers, RequestHead, ResponseHead, ServerHandshake, Upgrade, server,
+    Accepted, BodyReader, ClientHandshake, HeadLimits, Headers, RequestHead, ResponseHead, ServerHandshake, Upgrade,
+    server,
 };
 use itoden_core::{Connection, HandshakeError};
 use pyo3::prelude::*;
@@ -22,6 +23,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a Close frame waits at most for the application to answer messages that came before the peer's: longer, and
 /// the peer would take this end for gone.
 const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
+/// How long compressors are kept that are not used: both take 230 kB of a connection, and most connections rest mostly.
+const COMPRESSION_RESTS_AFTER: Duration = Duration::from_secs(2);
 
 impl State {
     pub(super) fn receive_handshake(&mut self, py: Python<'_>, bytes: &mut [u8]) {
@@ -50,7 +54,10 @@ impl State {
                 Ok(Some((response, used))) => self.take_response(py, *handshake, response, &mut bytes[used..]),
                 Err(error) => self.opening_error = Some(error),
             },
-            Phase::ReadingRefusal { missing } => self.take_body(missing, bytes),
+            Phase::ReadingRefusal(mut body) => {
+                body.push(bytes);
+                self.phase = Phase::ReadingRefusal(body);
+            }
             // The transport was paused; one that brings bytes all the same is not to lose them.
             Phase::Deciding(upgrade) => {
                 self.rest.extend_from_slice(bytes);
@@ -70,8 +77,9 @@ impl State {
             }
             Err(error) => {
                 if matches!(error, HandshakeError::UnexpectedStatus { .. }) {
-                    let length = response.headers.get("Content-Length").and_then(|length| length.parse().ok());
-                    self.take_body(length.map_or(0, |length: usize| length.min(self.settings.max_body_size)), early);
+                    let mut body = BodyReader::of(&response, self.settings.max_body_size);
+                    body.push(early);
+                    self.phase = Phase::ReadingRefusal(body);
                 }
                 self.opening_error = Some(error);
             }
@@ -85,13 +93,8 @@ impl State {
         if !tapped {
             core.hold_endings(LONGEST_HOLD);
         }
+        core.rest_compression_after(COMPRESSION_RESTS_AFTER);
         self.phase = Phase::Open(Box::new(core));
-    }
-
-    fn take_body(&mut self, missing: usize, bytes: &[u8]) {
-        let taken = missing.min(bytes.len());
-        self.body.extend_from_slice(&bytes[..taken]);
-        self.phase = Phase::ReadingRefusal { missing: missing - taken };
     }
 
     /// What would be answered if the request were accepted. As an error: why it can't be; `None` if there is no request.

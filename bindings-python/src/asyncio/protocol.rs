@@ -265,7 +265,11 @@ impl AsyncConnection {
     fn _response<'py>(&self, py: Python<'py>) -> Option<(Response, Bound<'py, PyBytes>)> {
         let state = self.lock(py);
         let response = response_to_python(state.response.as_ref()?);
-        Some((response, PyBytes::new(py, &state.body)))
+        let body = match &state.phase {
+            Phase::ReadingRefusal(body) => body.body(),
+            _ => &[],
+        };
+        Some((response, PyBytes::new(py, body)))
     }
 
     /// Server: accepts the request with one of the offered subprotocols, or none. Returns the answer's head.

@@ -170,7 +170,10 @@ impl State {
             Phase::ReadingRequest(..) | Phase::ReadingResponse(_) | Phase::Deciding(_) | Phase::New => {
                 self.opening_error.get_or_insert(HandshakeError::UnexpectedEof);
             }
-            Phase::ReadingRefusal { .. } => self.phase = Phase::ReadingRefusal { missing: 0 },
+            Phase::ReadingRefusal(mut body) => {
+                body.end();
+                self.phase = Phase::ReadingRefusal(body);
+            }
             Phase::Discarding => {}
         }
     }

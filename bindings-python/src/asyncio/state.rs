@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use itoden_core::handshake::{ClientHandshake, RequestHead, ResponseHead, ServerHandshake, Upgrade};
+use itoden_core::handshake::{BodyReader, ClientHandshake, RequestHead, ResponseHead, ServerHandshake, Upgrade};
 use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -27,8 +27,8 @@ pub(super) enum Phase {
     Deciding(Box<Asked>),
     /// A client's, whose server has not finished its answer.
     ReadingResponse(Box<ClientHandshake>),
-    /// A client's, that was refused: what is missing of the body.
-    ReadingRefusal { missing: usize },
+    /// A client's, that was refused.
+    ReadingRefusal(BodyReader),
     /// The opening handshake is done.
     Open(Box<Connection>),
     /// The opening handshake failed; what still comes is thrown away.
@@ -126,7 +126,6 @@ pub(super) struct State {
     pub(super) opening_error: Option<HandshakeError>,
     /// What a server answered.
     pub(super) response: Option<ResponseHead>,
-    pub(super) body: Vec<u8>,
     /// Bytes of the handshake to be written.
     pub(super) head_to_write: Vec<u8>,
     /// A transport that only still has a refusal to deliver is dropped after this.
@@ -180,7 +179,6 @@ impl State {
             opening_waiter: None,
             opening_error: None,
             response: None,
-            body: Vec::new(),
             head_to_write: Vec::new(),
             linger: None,
             given_up: false,
@@ -208,9 +206,9 @@ impl State {
 
     /// Whether the opening handshake has an outcome that the task which waits for it can act upon.
     pub(super) fn opening_is_decided(&self) -> bool {
-        let waits = match self.phase {
+        let waits = match &self.phase {
             Phase::New | Phase::ReadingRequest(..) | Phase::ReadingResponse(_) => true,
-            Phase::ReadingRefusal { missing } => missing > 0,
+            Phase::ReadingRefusal(body) => !body.is_whole(),
             Phase::Deciding(_) | Phase::Open(_) | Phase::Discarding => false,
         };
         !waits || self.lost

@@ -1,5 +1,6 @@
 //! Load for echo servers: `cargo run --release -p itoden-net --example echo_load -- 127.0.0.1:9001 64 1024 16` opens 64
-//! connections for binary messages of 1,024 bytes, 16 of them in flight on each, and prints `ready`.
+//! connections for binary messages of 1,024 bytes, 16 of them in flight on each, and prints `ready`. With `deflate` as a fifth
+//! argument permessage-deflate is offered.
 //!
 //! Then each line of the standard input is a number of milliseconds: so long every echo is answered by the next message.
 //! Once the last echo is there a line tells how many messages went both ways, and in how many seconds. With 0, each
@@ -12,9 +13,11 @@ use std::future::poll_fn;
 use std::io::stdin;
 use std::process::exit;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use itoden_core::{Connection, Event, Message};
+use itoden_core::deflate::DeflateConfig;
+use itoden_core::{Config, Connection, Event, Message};
 use itoden_net::{ConnectOptions, Driver, Handler, Opened, connect};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
@@ -103,11 +106,18 @@ async fn drive(opened: Opened<TcpStream>, load: Rc<Load>, mut begin: watch::Rece
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, connections, size, in_flight] = &arguments[..] else {
+    let [address, connections, size, in_flight, compression @ ..] = &arguments[..] else {
         give_up(
             "the address, how many connections, how many bytes a message, and how many messages in flight are to be given",
         );
     };
+    let deflate = match compression {
+        [] => None,
+        [word] if word == "deflate" => Some(DeflateConfig::default()),
+        unknown => give_up(&format!("{unknown:?} is none of the arguments; only `deflate` may follow")),
+    };
+    let options =
+        ConnectOptions { config: Arc::new(Config { deflate, ..Config::default() }), ..ConnectOptions::default() };
     let load = Rc::new(Load {
         connections: connections.parse()?,
         payload: (0..size.parse::<usize>()?).map(|index| index.to_le_bytes()[0]).collect(),
@@ -122,7 +132,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (begin, begun) = watch::channel(());
     local.block_on(&runtime, async {
         for _ in 0..load.connections {
-            match connect(&format!("ws://{address}/"), ConnectOptions::default()).await {
+            match connect(&format!("ws://{address}/"), options.clone()).await {
                 Ok(opened) => spawn_local(drive(opened, load.clone(), begun.clone())),
                 Err(error) => give_up(&error.to_string()),
             };

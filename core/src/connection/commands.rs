@@ -206,6 +206,15 @@ impl Connection {
         }
     }
 
+    /// From now on compressor and decompressor are given back when neither was used for `after`, or up to twice as long: what is
+    /// left is the window of what the peer sent, 32 KiB at most. The next message that is compressed begins anew. The times are
+    /// those that [`poll_timeout`](Self::poll_timeout) tells. By default both are kept.
+    pub fn rest_compression_after(&mut self, after: core::time::Duration) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.rest_after(after);
+        }
+    }
+
     /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can
     /// take. Bytes stay in the driver's buffer, and the driver stops reading: TCP then holds the peer back.
     pub const fn pause_reading(&mut self) {

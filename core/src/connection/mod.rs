@@ -264,6 +264,9 @@ impl Connection {
     pub fn handle_bytes<'b>(&mut self, now: Timestamp, bytes: &'b mut [u8]) -> Input<'b> {
         self.now = now;
         self.see_life();
+        if let Some(deflate) = &mut self.deflate {
+            deflate.see_time(now);
+        }
         Input::new(bytes)
     }
 
@@ -318,6 +321,9 @@ impl Connection {
         }
         if self.reading_paused {
             self.see_life();
+        }
+        if let Some(deflate) = &mut self.deflate {
+            deflate.rest(now, self.sending.is_some());
         }
         match self.keepalive.as_mut().map(|keepalive| keepalive.due(now)) {
             Some(Due::Ping(payload)) => self.push_frame(Opcode::Ping, true, &payload),

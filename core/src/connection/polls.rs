@@ -170,6 +170,8 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         // Once a Close frame is sent its own time runs, and no ping may be sent any more.
         let keepalive = self.keepalive.as_ref().filter(|_| self.state.listens());
-        self.close_deadline.or_else(|| keepalive.map(|keepalive| keepalive.deadline()))
+        let rest = self.deflate.as_ref().filter(|_| self.state.listens()).and_then(|deflate| deflate.rest_due());
+        let keepalive = keepalive.map(|keepalive| keepalive.deadline());
+        self.close_deadline.or_else(|| keepalive.into_iter().chain(rest).min())
     }
 }

@@ -35,6 +35,14 @@ impl Decompressor {
         unreachable!("no compression is agreed on without the feature `deflate`")
     }
 
+    pub(crate) fn resting(window_bits: u8) -> Self {
+        Self::new(window_bits)
+    }
+
+    pub(crate) fn rest(&mut self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn decompress(
         &mut self,
         _payload: &[u8],

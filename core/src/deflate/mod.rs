@@ -19,8 +19,12 @@ pub mod stream;
 pub use params::{DeflateConfig, DeflateParams};
 pub use stream::{Compressor, Decompressor, InflateError};
 
+use core::mem;
+use core::time::Duration;
+
 use crate::prelude::Vec;
 use crate::state::Role;
+use crate::time::Timestamp;
 
 /// The compression of one connection. Each stream is made when it is first used, and given up after each message if its
 /// sender starts every message anew: at rest it then holds none.
@@ -31,13 +35,24 @@ pub struct MessageDeflate {
     threshold: usize,
     compressor: Option<Compressor>,
     decompressor: Option<Decompressor>,
+    rest: Option<Rest>,
+}
+
+/// When both streams are given back for a while.
+struct Rest {
+    after: Duration,
+    /// The last time that was told.
+    now: Timestamp,
+    /// When to look whether they were used; `None` while there is nothing to give back.
+    due: Option<Timestamp>,
+    used: bool,
 }
 
 impl MessageDeflate {
     /// The compression that was agreed on.
     pub const fn new(params: DeflateParams, role: Role, config: &DeflateConfig) -> Self {
         let (level, threshold) = (config.level, config.threshold);
-        Self { params, role, level, threshold, compressor: None, decompressor: None }
+        Self { params, role, level, threshold, compressor: None, decompressor: None, rest: None }
     }
 
     /// What was agreed on.
@@ -56,10 +71,46 @@ impl MessageDeflate {
             Role::Client => (self.params.client_max_window_bits, self.params.client_no_context_takeover),
             Role::Server => (self.params.server_max_window_bits, self.params.server_no_context_takeover),
         };
+        self.is_used();
         let compressor = self.compressor.get_or_insert_with(|| Compressor::new(self.level, bits));
         compressor.compress(payload, fin, out);
         if fin && no_context_takeover {
             self.compressor = None;
+        }
+    }
+
+    /// From now on both streams are given back when they were not used for this long, and at most twice as long.
+    pub fn rest_after(&mut self, after: Duration) {
+        self.rest = Some(Rest { after, now: Timestamp::ZERO, due: None, used: false });
+    }
+
+    /// What time it is.
+    pub fn see_time(&mut self, now: Timestamp) {
+        if let Some(rest) = &mut self.rest {
+            rest.now = now;
+        }
+    }
+
+    /// When to call [`rest`](Self::rest), if at all.
+    pub fn rest_due(&self) -> Option<Timestamp> {
+        self.rest.as_ref()?.due
+    }
+
+    /// The time that [`rest_due`](Self::rest_due) named has come. `sending` tells that a message has been sent in part.
+    pub fn rest(&mut self, now: Timestamp, sending: bool) {
+        let Some(rest) = self.rest.as_mut().filter(|rest| rest.due.is_some_and(|due| now >= due)) else { return };
+        let used = mem::take(&mut rest.used) || sending;
+        let rests = !used && self.decompressor.as_mut().is_none_or(Decompressor::rest);
+        if rests {
+            self.compressor = None;
+        }
+        rest.due = (!rests).then(|| now + rest.after);
+    }
+
+    fn is_used(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            rest.used = true;
+            rest.due.get_or_insert(rest.now + rest.after);
         }
     }
 
@@ -82,7 +133,10 @@ impl MessageDeflate {
             Role::Client => (self.params.server_max_window_bits, self.params.server_no_context_takeover),
             Role::Server => (self.params.client_max_window_bits, self.params.client_no_context_takeover),
         };
-        let decompressor = self.decompressor.get_or_insert_with(|| Decompressor::new(bits));
+        self.is_used();
+        let rests = self.rest.is_some() && !no_context_takeover;
+        let make = || if rests { Decompressor::resting(bits) } else { Decompressor::new(bits) };
+        let decompressor = self.decompressor.get_or_insert_with(make);
         decompressor.decompress(payload, fin, limit, out)?;
         if fin && no_context_takeover {
             self.decompressor = None;

@@ -132,15 +132,47 @@ impl Compressor {
 
 /// Decompresses the messages of one direction; taken and given back as a [`Compressor`] is.
 pub struct Decompressor {
-    inflate: Kept<Inflate>,
+    window_bits: u8,
+    /// `None` while it rests.
+    inflate: Option<Kept<Inflate>>,
     /// Whether nothing has come since the message began, or since a block with BFINAL set ended.
     complete: bool,
+    /// The last bytes that were produced, a window of them or more, if it is to rest at times.
+    window: Option<Vec<u8>>,
 }
 
 impl Decompressor {
     /// A decompressor with a window of 2^`window_bits` bytes, 8 to 15.
     pub fn new(window_bits: u8) -> Self {
-        Self { inflate: Kept::new(window_bits), complete: true }
+        Self { window_bits, inflate: None, complete: true, window: None }
+    }
+
+    /// A decompressor that can [`rest`](Self::rest).
+    pub(crate) fn resting(window_bits: u8) -> Self {
+        Self { window: Some(Vec::new()), ..Self::new(window_bits) }
+    }
+
+    /// Gives back all but the window, until more comes. Returns whether it could: not within a message.
+    pub(crate) fn rest(&mut self) -> bool {
+        let Some(window) = self.window.as_mut().filter(|_| self.complete) else { return false };
+        self.inflate = None;
+        let size = 1 << self.window_bits;
+        window.drain(..window.len().saturating_sub(size));
+        window.shrink_to_fit();
+        true
+    }
+
+    fn wake(&mut self) {
+        if self.inflate.is_some() {
+            return;
+        }
+        let mut inflate = Kept::<Inflate>::new(self.window_bits);
+        if let Some(window) = self.window.as_ref().filter(|window| !window.is_empty()) {
+            let size = 1 << self.window_bits;
+            let last = &window[window.len().saturating_sub(size)..];
+            inflate.set_dictionary(last).expect("a stream that begins takes any dictionary");
+        }
+        self.inflate = Some(inflate);
     }
 
     /// Appends the next part of a message, decompressed, to `out`, which may grow to `limit` bytes and no further; with
@@ -152,6 +184,7 @@ impl Decompressor {
         limit: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), InflateError> {
+        self.wake();
         // `out` is made longer than what is in it, and cut at the end: room is cleared once, however it is filled.
         let mut filled = out.len();
         let result = if payload.is_empty() { Ok(()) } else { self.push(payload, limit, out, &mut filled) };
@@ -168,7 +201,7 @@ impl Decompressor {
         if mem::replace(&mut self.complete, true) {
             return Ok(());
         }
-        let inflate = &mut self.inflate;
+        let Some(inflate) = &mut self.inflate else { return Ok(()) };
         let whole = (inflate.total_in() + TAIL.len() as u64, inflate.total_out());
         // It stops at the end of a block, before the byte behind the tail; in the midst of one it would take that too.
         let mut more = [0; 1];
@@ -178,6 +211,7 @@ impl Decompressor {
         }
         if status == Ok(Status::StreamEnd) {
             inflate.restart();
+            self.window.iter_mut().for_each(Vec::clear);
         }
         Ok(())
     }
@@ -189,7 +223,7 @@ impl Decompressor {
         out: &mut Vec<u8>,
         filled: &mut usize,
     ) -> Result<(), InflateError> {
-        let inflate = &mut self.inflate;
+        let Some(inflate) = &mut self.inflate else { return Ok(()) };
         self.complete = false;
         loop {
             if *filled == out.len() {
@@ -205,7 +239,11 @@ impl Decompressor {
             let (taken, made) = (inflate.total_in(), inflate.total_out());
             let status = inflate.decompress(input, &mut out[*filled..], InflateFlush::SyncFlush);
             input = &input[(inflate.total_in() - taken) as usize..];
-            *filled += (inflate.total_out() - made) as usize;
+            let made = (inflate.total_out() - made) as usize;
+            if let Some(window) = &mut self.window {
+                remember(window, &out[*filled..*filled + made], 1 << self.window_bits);
+            }
+            *filled += made;
             if *filled > limit {
                 return Err(InflateError::TooBig);
             }
@@ -213,6 +251,7 @@ impl Decompressor {
                 // A block with BFINAL set may come (§7.2.3.4): what follows it is a new stream.
                 Ok(Status::StreamEnd) => {
                     inflate.restart();
+                    self.window.iter_mut().for_each(Vec::clear);
                     if input.is_empty() {
                         self.complete = true;
                         return Ok(());
@@ -225,4 +264,13 @@ impl Decompressor {
             }
         }
     }
+}
+
+/// Appends to the bytes that are remembered, of which a window's size is needed at least; twice that is kept at most.
+fn remember(window: &mut Vec<u8>, bytes: &[u8], size: usize) {
+    let bytes = &bytes[bytes.len().saturating_sub(size)..];
+    if window.len() + bytes.len() > 2 * size {
+        window.drain(..(window.len() + bytes.len()).saturating_sub(size).min(window.len()));
+    }
+    window.extend_from_slice(bytes);
 }

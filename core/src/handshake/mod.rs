@@ -4,6 +4,7 @@
 //! - [`headers`]: header fields and their grammars, the same for HTTP/1.1 and HTTP/2
 //! - [`head`]: the heads of requests and responses, whatever carried them
 //! - [`http1`]: heads ↔ the bytes of HTTP/1.1
+//! - [`body`]: the bodies of refusals, out of the bytes of HTTP/1.1
 //! - [`http2`]: heads ↔ the header lists of HTTP/2
 //! - [`server`]: what a server checks and answers (§4.2), for both
 //! - [`client`]: what a client asks and checks (§4.1), for both
@@ -21,6 +22,7 @@
 //! take is [`HeadLimits::open_timeout`]. A client's handshake may be made before its transport, and then bounds
 //! that too.
 
+pub mod body;
 pub mod client;
 pub mod head;
 pub mod headers;
@@ -32,6 +34,7 @@ mod timer;
 pub mod uri;
 
 pub use crate::config::HeadLimits;
+pub use body::BodyReader;
 pub use client::{ClientHandshake, ClientRequest};
 pub use head::{HttpVersion, RequestHead, ResponseHead};
 pub use headers::Headers;

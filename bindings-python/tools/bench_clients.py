@@ -1,0 +1,180 @@
+"""A client of `npm run bench:python`: `bench_clients.py NAME LOOP CERTIFICATE TCP TLS`.
+
+TCP and TLS are the URIs of echo servers. Each line of the input, `TCP 256 200`, names one of them, the
+bytes of a message and for how many milliseconds messages go to and fro, one in flight. Each is answered by a
+line: round trips, microseconds of CPU, seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from measured import PLAIN, client_tls, cpu, next_line, run
+
+# The clock is asked after so many round trips.
+BATCH = 10
+
+Trips = Callable[[int, float], Awaitable[int]]
+
+
+def answer(trips: int, used: float, seconds: float) -> None:
+    """Tells the benchmark."""
+    print(trips, used, seconds, flush=True)
+
+
+def awaiting(send: Callable[[bytes], Awaitable[Any]], receive: Callable[[], Awaitable[Any]]) -> Trips:
+    """Round trips of a coroutine."""
+
+    async def trips(size: int, seconds: float) -> int:
+        message, end, count = bytes(size), time.perf_counter() + seconds, 0
+        while time.perf_counter() < end:
+            for _ in range(BATCH):
+                await send(message)
+                await receive()
+            count += BATCH
+        return count
+
+    return trips
+
+
+class Turns:
+    """Round trips of functions: whatever comes is answered by the next message."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self.send = send
+        self.count = 0
+
+    def came(self) -> None:
+        """A message came."""
+        self.count += 1
+        if self.count % BATCH or time.perf_counter() < self.end:
+            self.send(self.message)
+        else:
+            self.done.set_result(None)
+
+    async def trips(self, size: int, seconds: float) -> int:
+        """How many there were."""
+        self.message, self.count = bytes(size), 0
+        self.end = time.perf_counter() + seconds
+        self.done = asyncio.get_running_loop().create_future()
+        self.send(self.message)
+        await self.done
+        return self.count
+
+
+@contextlib.asynccontextmanager
+async def itoden_callbacks(uri: str, tls: Any) -> AsyncIterator[Trips]:
+    library = importlib.import_module("itoden.callbacks")
+
+    class Client(library.Listener):  # type: ignore[misc, name-defined]
+        def on_message(self, data: bytes) -> None:
+            turns.came()
+
+    async with library.connect(uri, Client(), ssl=tls, proxy=None, **PLAIN) as connection:
+        turns = Turns(connection.send)
+        yield turns.trips
+
+
+@contextlib.asynccontextmanager
+async def picows(uri: str, tls: Any) -> AsyncIterator[Trips]:
+    library = importlib.import_module("picows")
+    binary = library.WSMsgType.BINARY
+
+    class Client(library.WSListener):  # type: ignore[misc, name-defined]
+        def on_ws_frame(self, transport: Any, frame: Any) -> None:
+            frame.get_payload_as_bytes()
+            turns.came()
+
+    transport, _ = await library.ws_connect(Client, uri, ssl_context=tls)
+    turns = Turns(lambda message: transport.send(binary, message))
+    yield turns.trips
+    transport.disconnect()
+
+
+@contextlib.asynccontextmanager
+async def aiohttp(uri: str, tls: Any) -> AsyncIterator[Trips]:
+    library = importlib.import_module("aiohttp")
+    async with library.ClientSession() as session:
+        secure = {} if tls is None else {"ssl": tls}
+        async with session.ws_connect(uri, max_msg_size=0, compress=0, **secure) as connection:
+            yield awaiting(connection.send_bytes, connection.receive_bytes)
+
+
+def like_websockets(package: str) -> Callable[[str, Any], Any]:
+    """A client with the API of `websockets`."""
+
+    @contextlib.asynccontextmanager
+    async def client(uri: str, tls: Any) -> AsyncIterator[Trips]:
+        library = importlib.import_module(f"{package}.asyncio.client")
+        async with library.connect(uri, ssl=tls, proxy=None, **PLAIN) as connection:
+            yield awaiting(connection.send, connection.recv)
+
+    return client
+
+
+CLIENTS = {
+    "itoden callbacks": itoden_callbacks,
+    "itoden": like_websockets("itoden"),
+    "picows": picows,
+    "picows.websockets": like_websockets("picows.websockets"),
+    "websockets": like_websockets("websockets"),
+    "aiohttp": aiohttp,
+}
+
+
+async def serve_benchmark(name: str, uris: dict[str, str], certificate: str) -> None:
+    """A client on asyncio."""
+    async with contextlib.AsyncExitStack() as stack:
+        ways: dict[str, Trips] = {}
+        for transport, uri in uris.items():
+            tls = client_tls(certificate) if transport == "TLS" else None
+            ways[transport] = await stack.enter_async_context(CLIENTS[name](uri, tls))
+        print("ready", flush=True)
+        while line := await next_line():
+            transport, size, milliseconds = line.split()
+            began, before = time.perf_counter(), cpu()
+            count = await ways[transport](int(size), int(milliseconds) / 1000)
+            answer(count, cpu() - before, time.perf_counter() - began)
+
+
+def serve_benchmark_in_threads(package: str, uris: dict[str, str], certificate: str) -> None:
+    """A client that blocks."""
+    connect = importlib.import_module(f"{package}.sync.client").connect
+    with contextlib.ExitStack() as stack:
+        ways = {
+            transport: stack.enter_context(
+                connect(
+                    uri,
+                    proxy=None,
+                    **PLAIN,
+                    **({"ssl": client_tls(certificate)} if transport == "TLS" else {}),
+                )
+            )
+            for transport, uri in uris.items()
+        }
+        print("ready", flush=True)
+        while line := sys.stdin.readline():
+            transport, size, milliseconds = line.split()
+            connection, message, count = ways[transport], bytes(int(size)), 0
+            began, before = time.perf_counter(), cpu()
+            while time.perf_counter() < began + int(milliseconds) / 1000:
+                for _ in range(BATCH):
+                    connection.send(message)
+                    connection.recv()
+                count += BATCH
+            answer(count, cpu() - before, time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    name, loop, certificate, tcp, tls = sys.argv[1:]
+    uris = {"TCP": tcp, "TLS": tls}
+    if loop == "threads":
+        serve_benchmark_in_threads(name.removesuffix(".sync"), uris, certificate)
+    else:
+        run(loop, serve_benchmark(name, uris, certificate))
