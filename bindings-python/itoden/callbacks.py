@@ -26,6 +26,7 @@ from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any
 
+from . import options
 from .asyncio import client, server
 from .asyncio.connection import Connection as _AsyncConnection
 from .frames import CloseCode
@@ -260,6 +261,19 @@ def _listen(websocket: _AsyncConnection, listener: Any) -> Connection:
     return connection
 
 
+def _awaiting(kwargs: dict[str, Any], connection_class: Callable[..., _AsyncConnection]) -> dict[str, Any]:
+    """The arguments, changed so that connections read nothing before they have a listener."""
+    make = kwargs.get("create_connection") or connection_class
+    options.check_callback("create_connection", make)
+
+    def make_connection(*args: Any) -> _AsyncConnection:
+        connection = make(*args)
+        connection._await_listener()
+        return connection
+
+    return {**kwargs, "create_connection": make_connection}
+
+
 class connect:  # noqa: N801 - a class, so that it can be awaited and entered; used like a function
     """Connects to a WebSocket server and tells a listener what comes.
 
@@ -269,7 +283,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
     Args:
         uri: as for `itoden.connect()`.
         listener: an object with functions of `Listener`.
-        **kwargs: as for `itoden.connect()`. `max_queue` bounds what comes before `on_open()` returns.
+        **kwargs: as for `itoden.connect()`. There is no queue for `max_queue`.
 
     Raises:
         InvalidURI, InvalidProxy, InvalidHandshake, OSError, TimeoutError, TypeError, ValueError: as
@@ -278,7 +292,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
 
     def __init__(self, uri: str, listener: Any, **kwargs: Any) -> None:
         _Callbacks(listener)
-        self._connecting = client.connect(uri, **kwargs)
+        self._connecting = client.connect(uri, **_awaiting(kwargs, client.ClientConnection))
         self._listener = listener
         self._connection: Connection | None = None
 
@@ -355,6 +369,7 @@ def serve(
     Raises:
         TypeError, ValueError: an argument is not of the right type or value; the message names it.
     """
+    kwargs = _awaiting(kwargs, server.ServerConnection)
     return server.serve(_handler(listener_factory), host, port, **kwargs)
 
 
@@ -368,4 +383,4 @@ def unix_serve(
         path: the path of the socket; with `sock` none is needed.
         **kwargs: as for `serve()`.
     """
-    return server.unix_serve(_handler(listener_factory), path, **kwargs)
+    return server.unix_serve(_handler(listener_factory), path, **_awaiting(kwargs, server.ServerConnection))

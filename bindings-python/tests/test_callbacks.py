@@ -165,6 +165,22 @@ async def test_a_close_that_came_with_the_answer_is_told_too() -> None:
 
 
 @asynchronous
+async def test_pings_and_pongs_that_came_with_the_answer_are_told_too() -> None:
+    client = Recorder()
+    early = frame(PING, b"1", masked=False) + server_frames("a") + frame(PONG, b"2", masked=False)
+    async with with_raw_server(client, early) as (_, peer):
+        assert client.told == ["open", ("ping", b"1"), "a", ("pong", b"2")]
+        assert await peer.receive() == (PONG, b"1")
+
+
+@asynchronous
+async def test_answers_leave_before_the_answer_to_a_close_frame_behind_the_messages() -> None:
+    async with with_raw_server(Echo()) as (_, peer):
+        peer.write(server_frames("a", "b") + frame(CLOSE, b"\x03\xe8", masked=False))
+        assert [await peer.receive() for _ in range(3)] == [(TEXT, b"a"), (TEXT, b"b"), (CLOSE, b"\x03\xe8")]
+
+
+@asynchronous
 async def test_a_listener_need_not_be_a_subclass_nor_have_all_functions() -> None:
     class Bare:
         def on_message(self, data: Data) -> None:

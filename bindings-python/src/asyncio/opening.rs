@@ -94,6 +94,9 @@ impl State {
             core.hold_endings(LONGEST_HOLD);
         }
         core.rest_compression_after(COMPRESSION_RESTS_AFTER);
+        if self.awaits_listener {
+            core.pause_reading();
+        }
         self.phase = Phase::Open(Box::new(core));
     }
 

@@ -245,6 +245,11 @@ impl AsyncConnection {
         self.lock(py).reads_ahead = true;
     }
 
+    /// Decodes nothing before `_listen()`: messages could be kept until then, but not pings.
+    fn _await_listener(&self, py: Python<'_>) {
+        self.lock(py).awaits_listener = true;
+    }
+
     /// Server: raises what is wrong with the request that waits. The exception's `response` is the answer to it: status,
     /// reason phrase, headers and body.
     fn _check_request(&self, py: Python<'_>) -> PyResult<()> {

@@ -101,6 +101,8 @@ pub(super) struct State {
     pub(super) listener: Option<Listener>,
     /// A client's end is to be noticed while the application decides about its request.
     pub(super) reads_ahead: bool,
+    /// Nothing is decoded before there is a listener to be told of it.
+    pub(super) awaits_listener: bool,
     /// Bytes that came while reading was paused, from `rest_start` on. Empty, without an allocation, while it is not.
     pub(super) rest: Vec<u8>,
     pub(super) rest_start: usize,
@@ -166,6 +168,7 @@ impl State {
             receiver: None,
             listener: None,
             reads_ahead: false,
+            awaits_listener: false,
             rest: Vec::new(),
             rest_start: 0,
             pings: Vec::new(),
