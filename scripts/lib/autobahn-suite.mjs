@@ -98,7 +98,8 @@ export async function play({ name }, role, program, { cases }) {
   rmSync(place, { recursive: true, force: true });
   mkdirSync(place, { recursive: true });
   const mode = role === 'server' ? 'fuzzingclient' : 'fuzzingserver';
-  const where = role === 'server' ? { servers: [{ agent, url }] } : { url };
+  // As a server the suite has web pages too, which nobody asks for: at a port that is free, not at 8080.
+  const where = role === 'server' ? { servers: [{ agent, url }] } : { url, webport: await freePort() };
   const spec = join(place, `${mode}.json`);
   writeFileSync(spec, JSON.stringify({ outdir: reports, ...where, cases, 'exclude-cases': [], 'exclude-agent-cases': {} }));
   const suite = /** @type {CommandLine} */ ([wstest, '-m', mode, '-s', spec]);
