@@ -72,7 +72,7 @@ const files = {
 
 async function find(path) {
   if (files[path]) return files[path];
-  const [, name, extension] = /^\/itoden-wasm\/([\w.]+\.(js|wasm))$/.exec(path) ?? [];
+  const [, name, extension] = /^\/itoden-wasm\/([\w.-]+\.(js|wasm))$/.exec(path) ?? [];
   return name === undefined ? undefined : [types[extension], await readFile(new URL(name, dist))];
 }
 
