@@ -174,7 +174,7 @@ await runMain(async () => {
   if (writes && (quick || filter.length > 0)) throw new Failure('--write is for a whole run: no --quick or --filter.');
   const { env } = await setUp(['npm', 'wasm', 'browser']);
   await installPeers();
-  const [passes, rounds] = quick ? [1, 3] : [3, 25];
+  const [passes, rounds] = quick ? [1, 3] : [3, 8];
   /** @type {Line[][]} */
   const found = [[], []];
   let version = '';
