@@ -216,7 +216,15 @@ impl RawConnection {
             (true, source) => Connection::client(config, Box::new(Chosen(source))),
         };
         let connection = agree(connection, extensions)?;
-        Some(Self { connection, table: Vec::new(), owned: Vec::new(), failed: None, shutdown: false, chunk: Vec::new(), read: 0 })
+        Some(Self {
+            connection,
+            table: Vec::new(),
+            owned: Vec::new(),
+            failed: None,
+            shutdown: false,
+            chunk: Vec::new(),
+            read: 0,
+        })
     }
 
     fn handle_bytes(&mut self, now: f64, len: usize) -> usize {
