@@ -96,7 +96,8 @@ async function serve() {
 
 /** @param {string} executablePath @param {number} rounds @param {string[]} words @returns {Promise<{ version: string, lines: Line[] }>} */
 async function inChromium(executablePath, rounds, words) {
-  const { chromium } = await import('playwright-core');
+  // By a name that tsc doesn't follow: its types ask for those of a page.
+  const { chromium } = await import(/** @type {string} */ ('playwright-core'));
   const server = await serve();
   const browser = await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] });
   try {
