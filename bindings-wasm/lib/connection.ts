@@ -76,7 +76,8 @@ export class Connection extends Resource {
   /** Which end this is. */
   readonly role: Role;
   readonly #now: () => number;
-  readonly #keys: KeySource;
+  /** Of who chooses keys. */
+  readonly #keys: KeySource | undefined;
 
   /** An end of a connection whose opening handshake (§4) is done. */
   constructor(role: Role, options: ConnectionOptions = {}) {
@@ -88,8 +89,9 @@ export class Connection extends Resource {
     super(codec, 'connection_free', (wasm) => make(wasm, role, source, options));
     this.role = role;
     this.#now = now;
+    if (source === 0) return;
     this.#keys = keys;
-    if (source !== 0) keysCollected.register(this, source);
+    keysCollected.register(this, source);
   }
 
   /** Where the connection is in its life; it is closed when the transport has ended (§7.1.4). */
@@ -132,6 +134,21 @@ export class Connection extends Resource {
     checkBytes(bytes, 'the chunk');
     const now = this.#now();
     return this.#events((handle) => this.wasm.exports.connection_bytes(handle, now, this.wasm.put(bytes)));
+  }
+
+  /**
+   * @internal The same one event at a time, to be iterated to the end: what is sent between goes before what the peer has
+   * done wrong behind it.
+   */
+  *steps(bytes: Uint8Array): Generator<ConnectionEvent> {
+    checkBytes(bytes, 'the chunk');
+    const now = this.#now();
+    for (let isFirst = true; ; isFirst = false) {
+      const length = isFirst ? this.wasm.put(bytes) : 0;
+      const [event] = this.#events((handle) => this.wasm.exports.connection_step(handle, now, length));
+      if (!event) return;
+      yield event;
+    }
   }
 
   /** The transport's incoming side has ended. */
@@ -236,14 +253,15 @@ export class Connection extends Resource {
 
   /** A frame for which there was no key has none, so nothing of this connection may be sent any more. */
   #guarded<Result>(call: (handle: Handle) => Result): Result {
-    this.#checkKeys();
+    if (!this.#keys) return call(this.handle);
+    this.#checkKeys(this.#keys);
     const result = this.exclusively(call);
-    this.#checkKeys();
+    this.#checkKeys(this.#keys);
     return result;
   }
 
-  #checkKeys(): void {
-    if (this.#keys.failure) throw this.#keys.failure.cause;
+  #checkKeys({ failure }: KeySource): void {
+    if (failure) throw failure.cause;
   }
 }
 

@@ -63,7 +63,7 @@ export class Engine {
       for (;;) {
         const { value, done } = await this.#reader.read();
         if (done || this.#over) break;
-        this.#tell(this.#connection.receive(value));
+        this.#tell(this.#connection.steps(value));
         this.#pump();
         await this.#listener.ready();
       }
@@ -94,10 +94,12 @@ export class Engine {
     return this.#writer.ready;
   }
 
-  #tell(events: ConnectionEvent[]): void {
+  #tell(events: Iterable<ConnectionEvent>): void {
     for (const event of events) {
-      if (event.type === 'closed') this.#end();
+      const isLast = event.type === 'closed';
+      if (isLast) this.#end();
       this.#listener.event(event);
+      if (isLast) return;
     }
   }
 

@@ -13,7 +13,10 @@ export type FailureCause = 'protocol' | 'eof' | 'close_timeout';
 export type ConnectionEvent =
   /** A whole text message (RFC 6455 §5.6). */
   | { readonly type: 'text'; readonly text: string }
-  /** A whole binary message. */
+  /**
+   * A whole binary message. Payloads up to 1 KiB share a buffer with others of the same chunk, which lives as long as one
+   * of them: `slice()` what is to be kept for long, or to be transferred.
+   */
   | { readonly type: 'binary'; readonly payload: Uint8Array<ArrayBuffer> }
   /** A ping; unless `autoPong` is off, its answer is in the output (§5.5.2). */
   | { readonly type: 'ping'; readonly payload: Uint8Array<ArrayBuffer> }
@@ -37,21 +40,54 @@ const RECORD = 4;
 // As src/connection.rs numbers them.
 const TEXT = 0;
 const BINARY = 1;
-const PING = 2;
 const PONG = 3;
 const CLOSE = 4;
 const FAILED = 5;
+/** Those whose payload is bytes, from BINARY to PONG. */
+const carriers = ['binary', 'ping', 'pong'] as const;
 const failureCauses = [null, 'protocol', 'eof', 'close_timeout'] as const;
+
+/** Payloads up to this length share a buffer with those beside them: to make a buffer takes longer than to copy so much. */
+const SMALL = 1024;
+/** Most bytes between two payloads, which are the header of the second. */
+const HEADER = 14;
+
+/** @internal `payload` in a buffer of its own. */
+export function owned(payload: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return payload.length === payload.buffer.byteLength ? payload : payload.slice();
+}
 
 /** @internal The events of a table of src/connection.rs. */
 export function readEvents(wasm: Wasm, connection: Handle, count: number): ConnectionEvent[] {
   const events = new Array<ConnectionEvent>(count);
   const words = wasm.words();
   let at = wasm.exports.connection_events(connection) >>> 2;
+  const end = at + count * RECORD;
+  /** Where the payloads begin and end that are in `batch`. */
+  let [from, to] = [0, 0];
+  let batch = new ArrayBuffer(0);
   for (let index = 0; index < count; index += 1, at += RECORD) {
-    events[index] = readEvent(wasm, connection, words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+    const [type, number, address, length] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
+    if (type < BINARY || type > PONG) {
+      events[index] = readEvent(wasm, connection, type, number, address, length);
+      continue;
+    }
+    if (address < from || address + length > to) {
+      [from, to] = [address, address + length];
+      if (length <= SMALL) {
+        for (let next = at + RECORD; next < end && follows(words, next, to); next += RECORD) to = words[next + 2]! + words[next + 3]!;
+      }
+      batch = wasm.copy(from, to - from).buffer;
+    }
+    events[index] = { type: carriers[type - BINARY]!, payload: new Uint8Array(batch, address - from, length) };
   }
   return events;
+}
+
+/** Whether the record at `at` has a small payload of bytes shortly behind the address `end`. */
+function follows(words: Uint32Array, at: number, end: number): boolean {
+  const [type, address, length] = [words[at]!, words[at + 2]!, words[at + 3]!];
+  return type >= BINARY && type <= PONG && length <= SMALL && address >= end && address - end <= HEADER;
 }
 
 function readEvent(
@@ -60,12 +96,6 @@ function readEvent(
   switch (type) {
     case TEXT:
       return { type: 'text', text: wasm.text(address, length) };
-    case BINARY:
-      return { type: 'binary', payload: wasm.copy(address, length) };
-    case PING:
-      return { type: 'ping', payload: wasm.copy(address, length) };
-    case PONG:
-      return { type: 'pong', payload: wasm.copy(address, length) };
     case CLOSE:
       return { type: 'close', code: number, reason: wasm.text(address, length) };
     case FAILED:

@@ -2,6 +2,7 @@ import { checkRole } from './check.js';
 import { roles } from './encoder.js';
 import { Engine } from './engine.js';
 import type { Transport } from './engine.js';
+import { owned } from './events.js';
 import type { SessionOptions } from './session.js';
 
 /** What `opened` resolves with. */
@@ -67,7 +68,7 @@ export class WebSocketSessionStream {
       },
       event: (event) => {
         if (event.type === 'text' && open) messages.enqueue(event.text);
-        else if (event.type === 'binary' && open) messages.enqueue(event.payload);
+        else if (event.type === 'binary' && open) messages.enqueue(owned(event.payload));
         else if (event.type === 'failed') cause = event.error;
         if (event.type !== 'closed') return;
         open = false;

@@ -4,6 +4,7 @@ import { roles } from './encoder.js';
 import type { Role } from './encoder.js';
 import { Engine } from './engine.js';
 import type { Transport } from './engine.js';
+import { owned } from './events.js';
 import type { ConnectionEvent } from './events.js';
 
 /** How a session is opened: the limits of its connection, and which end it is. */
@@ -155,7 +156,7 @@ export class WebSocketSession extends EventTarget {
       case 'text':
         return this.#message(event.text);
       case 'binary':
-        return this.#message(this.#binaryType === 'blob' ? new Blob([event.payload]) : event.payload.buffer);
+        return this.#message(this.#binaryType === 'blob' ? new Blob([event.payload]) : owned(event.payload).buffer);
       case 'close':
         this.#readyState = 2;
         return;

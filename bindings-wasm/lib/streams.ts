@@ -5,6 +5,7 @@ import { FrameDecoder, receiverRoles } from './decoder.js';
 import type { FrameDecoderOptions, ReceiverRole } from './decoder.js';
 import { FrameEncoder, roles } from './encoder.js';
 import type { DataFrameOptions, MaskingOptions, Role } from './encoder.js';
+import { owned } from './events.js';
 import type { ConnectionEvent } from './events.js';
 import type { Frame } from './frame.js';
 import { codec } from './module.js';
@@ -119,7 +120,7 @@ export class MessageDecoderStream extends Pair<string | Uint8Array<ArrayBuffer>,
       transform(chunk, controller) {
         for (const event of connection.receive(chunk)) {
           if (event.type === 'text') controller.enqueue(event.text);
-          else if (event.type === 'binary') controller.enqueue(event.payload);
+          else if (event.type === 'binary') controller.enqueue(owned(event.payload));
           else if (event.type === 'failed') throw event.error;
           else if (event.type !== 'closed') oncontrol?.(event);
           if (event.type !== 'close') continue;

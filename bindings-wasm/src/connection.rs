@@ -56,6 +56,9 @@ pub struct RawConnection {
     owned: Vec<Vec<u8>>,
     failed: Option<ProtocolError>,
     shutdown: bool,
+    /// The chunk that is read step by step, and how much of it is read.
+    chunk: Vec<u8>,
+    read: usize,
 }
 
 /// A connection. The border begins with the settings (`src/settings.rs`); the `extensions` bytes behind them are what the
@@ -73,6 +76,13 @@ pub extern "C" fn connection_new(client: bool, keys: u32, extensions: usize) -> 
 #[unsafe(no_mangle)]
 pub extern "C" fn connection_bytes(connection: Handle<RawConnection>, now: f64, len: usize) -> usize {
     connection.with(|raw| raw.handle_bytes(now, len))
+}
+
+/// The same one event at a time, so that what is sent meanwhile goes before what the next frame causes: first with the
+/// bytes, then with none until there is no event.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_step(connection: Handle<RawConnection>, now: f64, len: usize) -> usize {
+    connection.with(|raw| raw.step(now, len))
 }
 
 /// The transport's incoming side has ended.
@@ -112,7 +122,8 @@ pub extern "C" fn connection_send(connection: Handle<RawConnection>, text: bool,
     connection.with(|raw| {
         raw.command(len, |connection, bytes| {
             let message = match kind(text) {
-                MessageKind::Text => Message::text(utf8::whole(bytes).map_err(|_| SendError::TextNotUtf8)?),
+                // SAFETY: `lib/module.ts` writes text by TextEncoder, which makes nothing but UTF-8.
+                MessageKind::Text => Message::text(unsafe { str::from_utf8_unchecked(bytes) }),
                 MessageKind::Binary => Message::binary(bytes),
             };
             connection.send_with(message, SendOptions { compress })
@@ -205,7 +216,15 @@ impl RawConnection {
             (true, source) => Connection::client(config, Box::new(Chosen(source))),
         };
         let connection = agree(connection, extensions)?;
-        Some(Self { connection, table: Vec::new(), owned: Vec::new(), failed: None, shutdown: false })
+        Some(Self {
+            connection,
+            table: Vec::new(),
+            owned: Vec::new(),
+            failed: None,
+            shutdown: false,
+            chunk: Vec::new(),
+            read: 0,
+        })
     }
 
     fn handle_bytes(&mut self, now: f64, len: usize) -> usize {
@@ -213,6 +232,23 @@ impl RawConnection {
             let mut input = self.connection.handle_bytes(time(now), bytes);
             self.poll_events(&mut input)
         })
+    }
+
+    fn step(&mut self, now: f64, len: usize) -> usize {
+        if len > 0 {
+            // The border is needed by whoever sends meanwhile.
+            (self.chunk, self.read) = (border::lend(len, |bytes| bytes.to_vec()), 0);
+        }
+        let (mut chunk, read) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.read));
+        let end = chunk.len();
+        let mut input = self.connection.handle_bytes(time(now), &mut chunk[read..]);
+        self.table.clear();
+        if let Some(event) = self.connection.poll_event(&mut input) {
+            self.record(event);
+            self.read = end - input.len();
+            self.chunk = chunk;
+        }
+        self.table.len() / 4
     }
 
     fn handle_eof(&mut self, now: f64) -> usize {

@@ -72,14 +72,15 @@ test('a text message is the same in one chunk, in many, and in fragments', () =>
   }
 });
 
-test('a burst of messages comes in one call, each payload its own', () => {
+test('a burst of messages comes in one call; small payloads share a buffer, and no later call touches it', () => {
   const encoder = new FrameEncoder('client');
-  const payloads = Array.from({ length: 500 }, (_, index) => randomBytes(index, index));
+  const payloads = Array.from({ length: 500 }, (_, index) => randomBytes(index, index)).concat(randomBytes(1025, 1));
   const server = new Connection('server');
   const events = server.receive(concat(payloads.map((payload) => encoder.encodeBinary(payload))));
   server.receive(encoder.encodeBinary(new Uint8Array(100_000)));
   assert.deepEqual(events, payloads.map((payload) => ({ type: 'binary', payload })));
-  assert.equal(events[5].payload.buffer.byteLength, 5);
+  assert.equal(events[5].payload.buffer, events[499].payload.buffer);
+  assert.equal(events[500].payload.buffer.byteLength, 1025, 'a payload above 1 KiB has a buffer of its own');
 });
 
 test('a failure is an event after those before it, and its Close frame is in the output', () => {

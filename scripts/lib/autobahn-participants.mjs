@@ -31,6 +31,10 @@ const node = (role, driver) => (/** @type {string} */ address) =>
   /** @type {CommandLine} */ ([process.execPath, join(root, 'tests', 'programs', `autobahn_${role}.mjs`), address, driver]);
 
 /** @param {Role} role */
+const wasm = (role) => (/** @type {string} */ address) =>
+  /** @type {CommandLine} */ ([process.execPath, join(root, 'tests', 'programs', `autobahn_wasm_${role}.mjs`), address]);
+
+/** @param {Role} role */
 const python = (role) => (/** @type {string} */ address) =>
   /** @type {CommandLine} */ ([venvPython, join(root, 'tests', 'programs', `autobahn_${role}.py`), address]);
 
@@ -64,5 +68,12 @@ export const participants = [
     needs: ['python'],
     samples: 1,
     programs: { server: python('server'), client: python('client') },
+  },
+  {
+    name: 'wasm',
+    title: 'WebAssembly over a socket of Node',
+    needs: ['npm', 'wasm'],
+    samples: 1,
+    programs: { server: wasm('server'), client: wasm('client') },
   },
 ];

@@ -101,7 +101,8 @@ export async function play({ name }, role, program, { cases }) {
   const where = role === 'server' ? { servers: [{ agent, url }] } : { url };
   const spec = join(place, `${mode}.json`);
   writeFileSync(spec, JSON.stringify({ outdir: reports, ...where, cases, 'exclude-cases': [], 'exclude-agent-cases': {} }));
-  const suite = /** @type {CommandLine} */ ([wstest, '-m', mode, '-s', spec]);
+  // As a server the suite would have web pages too, at port 8080, which may be somebody's: 0 is none.
+  const suite = /** @type {CommandLine} */ ([wstest, '-m', mode, '-s', spec, '-w', '0']);
   const itoden = program(`127.0.0.1:${port}`);
   const [waits, runs] = role === 'server' ? [itoden, suite] : [suite, itoden];
   // What both say goes into a file: each connection that the suite breaks is worth a line to some.

@@ -59,7 +59,7 @@ export const rooms = [
       { runner: 'pytest', command: venvPython, args: ['-m', 'pytest', 'bindings-python/tests'], env: venvEnvironment },
     ],
   },
-  { name: 'wasm', needs: ['npm', 'wasm', 'browser'], commands: [npm('bindings-wasm')] },
+  { name: 'wasm', needs: ['npm', 'wasm', 'browser', 'peers'], commands: [npm('bindings-wasm')] },
   { name: 'chat', needs: ['npm', 'node', 'wasm', 'python'], commands: [npm('examples/chat')] },
   { name: 'inspector', needs: ['npm', 'wasm', 'browser'], commands: [npm('examples/inspector')] },
   { name: 'tests', needs: ['npm', 'node', 'wasm', 'python', 'browser', 'peers'], commands: [npm('tests')] },

@@ -22,6 +22,12 @@ const formats = /core3fmt|3fmt(B\w*_|17h[0-9a-f]{16}E)$/;
 /** Checksums of zlib's and gzip's streams: those of WebSocket have none (RFC 7692 §7.2). */
 const checksums = /7zlib_rs(5crc32|7adler32)/;
 
+/**
+ * How zlib deflates at level 0 and by strategies that nobody asks for: the core knows the default strategy alone, and
+ * lib/connection.ts refuses level 0.
+ */
+const unused = /algorithm\d+(stored\d+deflate_stored|huff\d+deflate_huff|rle\d+deflate_rle)/;
+
 /** Where a panic would be said to be, and what it would say. */
 const paths = /(?:\/rustc\/|\/[^\0]*\/registry\/|core\/src\/|bindings-wasm\/src\/)[^\0]*?\.rs(?=\0)/g;
 const sentences = [
@@ -121,7 +127,7 @@ export function shrink(bytes, { sentences }) {
   const taken = [];
   for (let index = 0; index < module.getNumFunctions(); index += 1) {
     const info = binaryen.getFunctionInfo(module.getFunctionByIndex(index));
-    if (info.module === '' && (panics.test(info.name) || checksums.test(info.name) || (!sentences && formats.test(info.name)))) taken.push(info);
+    if (info.module === '' && (panics.test(info.name) || checksums.test(info.name) || unused.test(info.name) || (!sentences && formats.test(info.name)))) taken.push(info);
   }
   if (taken.length === 0) throw new Error('the module has no names, so what panics can not be told');
   for (const { name, params, results } of taken) {

@@ -1,0 +1,186 @@
+// The packed package in the hands of those who use it: bundlers, browsers, workers, workerd, Deno and Bun. Each runs the
+// shared vectors in every chunking, and a client and a server with handshake and compression.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { consumer, program, vectorsModule } from './packed.mjs';
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const types = { html: 'text/html', js: 'text/javascript', mjs: 'text/javascript', wasm: 'application/wasm' };
+/** A failure guard: nothing waits for this. */
+const DEADLINE = { timeout: 120_000 };
+
+let project;
+let count;
+let server;
+let origin;
+const browsers = [];
+
+before(async () => {
+  project = consumer();
+  const vectors = vectorsModule();
+  count = vectors.count;
+  project.write('vectors.js', vectors.source);
+  project.write('bare.js', program('itoden-wasm/deflate', 'itoden-wasm/handshake'));
+  project.write('main.js', "import { run } from './bare.js';\nglobalThis.result = run().catch((error) => String(error.stack));\n");
+  project.write('plain.js', program('./node_modules/itoden-wasm/dist/deflate.js', './node_modules/itoden-wasm/dist/handshake.js'));
+  project.write('plain.html', '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module">import { run } from "./plain.js"; globalThis.result = run().catch((error) => String(error.stack));</script>');
+  project.write('worker.js', "import { run } from './plain.js';\npostMessage(await run().catch((error) => String(error.stack)));\n");
+  project.write('worker.html', '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module">globalThis.result = new Promise((resolve) => { const worker = new Worker("./worker.js", { type: "module" }); worker.onmessage = ({ data }) => resolve(data); worker.onerror = ({ message }) => resolve(message); });</script>');
+  server = createServer(({ url }, response) => {
+    const path = join(project.home, new URL(url, 'http://localhost').pathname);
+    if (!existsSync(path)) return response.writeHead(404).end();
+    response.writeHead(200, { 'Content-Type': types[path.split('.').at(-1)] ?? 'text/plain' }).end(readFileSync(path));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+
+after(async () => {
+  for (const browser of browsers) await browser.close();
+  server?.close();
+  project?.remove();
+});
+
+const launch = {
+  async Chromium() {
+    const { chromium } = await import('playwright-core');
+    const args = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
+    return chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium', args });
+  },
+  async Firefox() {
+    const { launch } = await import('puppeteer-core');
+    return launch({ browser: 'firefox', executablePath: process.env.FIREFOX_PATH || '/usr/bin/firefox-esr', headless: true });
+  },
+};
+const started = new Map();
+
+/** What a page of the project tells. @param {'Chromium' | 'Firefox'} name @param {string} path */
+async function visit(name, path) {
+  if (!started.has(name)) {
+    started.set(name, launch[name]());
+    browsers.push(await started.get(name));
+  }
+  const page = await (await started.get(name)).newPage();
+  await page.goto(`${origin}/${path}`);
+  await page.waitForFunction('globalThis.result !== undefined');
+  const result = await page.evaluate('globalThis.result');
+  await page.close();
+  return result;
+}
+
+const noFirefox = process.env.FIREFOX_PATH === '' && 'npm test found no Firefox';
+
+for (const [name, skip] of [['Chromium', false], ['Firefox', noFirefox]]) {
+  for (const place of ['plain', 'worker']) {
+    test(`${name}, ${place === 'plain' ? 'a plain script of the type module' : 'a dedicated worker'}`, { ...DEADLINE, skip }, async () => {
+      assert.equal(await visit(name, `${place}.html`), count);
+    });
+  }
+}
+
+test('Node imports the package', DEADLINE, async () => {
+  const { stdout } = await run(process.execPath, ['-e', "import('./bare.js').then(({ run }) => run()).then(console.log)"], { cwd: project.home });
+  assert.equal(Number(stdout), count);
+});
+
+/** A page for what a bundler made. */
+const html = (script, module = true) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script ${module ? 'type="module"' : 'defer'} src="./${script}"></script>`;
+
+test('esbuild bundles it; the module is copied beside', DEADLINE, async () => {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: [join(project.home, 'main.js')], bundle: true, format: 'esm', minify: true, platform: 'browser',
+    outdir: join(project.home, 'esbuild'), logLevel: 'error',
+  });
+  // esbuild leaves `new URL(…, import.meta.url)` as it is.
+  for (const name of ['deflate.wasm', 'handshake.wasm']) {
+    project.write(`esbuild/${name}`, readFileSync(join(project.home, 'node_modules/itoden-wasm/dist', name)));
+  }
+  project.write('esbuild/index.html', html('main.js'));
+  assert.equal(await visit('Chromium', 'esbuild/index.html'), count);
+});
+
+test('Vite bundles it with its module', DEADLINE, async () => {
+  const { build } = await import('vite');
+  project.write('index.html', '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>');
+  await build({ root: project.home, base: './', logLevel: 'error', configFile: false, build: { outDir: 'vite', target: 'es2022' } });
+  assert.ok(readdirSync(join(project.home, 'vite/assets')).some((name) => /^deflate-.*\.wasm$/.test(name)), 'the module is an asset');
+  assert.equal(await visit('Chromium', 'vite/index.html'), count);
+});
+
+test('webpack bundles it with its module', DEADLINE, async () => {
+  const webpack = require('webpack');
+  const stats = await new Promise((resolve, reject) => {
+    webpack({
+      mode: 'production', context: project.home, entry: './main.js', target: 'web', performance: false,
+      output: { path: join(project.home, 'webpack'), filename: 'main.js', publicPath: 'auto' },
+    }, (error, found) => (error ? reject(error) : resolve(found)));
+  });
+  assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
+  project.write('webpack/index.html', html('main.js', false));
+  assert.equal(await visit('Chromium', 'webpack/index.html'), count);
+});
+
+for (const [title, imports] of [
+  ['by the condition workerd', "import { run } from './bare.js';"],
+  ['by initSync and a static import', "import { run } from './static.js';"],
+]) {
+  test(`workerd ${title}`, DEADLINE, async () => {
+    const { Miniflare } = await import('miniflare');
+    const { build } = await import('esbuild');
+    project.write('static.js', program('./node_modules/itoden-wasm/dist/deflate.js', './node_modules/itoden-wasm/dist/handshake.js', 'initSync(codec); initHandshakeSync(handshakes);')
+      .replace('import init, {', "import codec from './node_modules/itoden-wasm/dist/deflate.wasm';\nimport handshakes from './node_modules/itoden-wasm/dist/handshake.wasm';\nimport { initSync,")
+      .replace('import initHandshake, {', 'import { initSync as initHandshakeSync,'));
+    project.write('edge.js', `${imports}\nexport default { fetch: async () => Response.json(await run().catch((error) => String(error.stack))) };\n`);
+    const out = join(project.home, 'edge');
+    await build({
+      entryPoints: [join(project.home, 'edge.js')], bundle: true, format: 'esm', conditions: ['workerd'], outfile: join(out, 'edge.js'),
+      loader: { '.wasm': 'copy' }, assetNames: '[name]', logLevel: 'error',
+    });
+    const miniflare = new Miniflare({
+      modules: true, modulesRoot: out, scriptPath: join(out, 'edge.js'), modulesRules: [{ type: 'CompiledWasm', include: ['**/*.wasm'] }],
+      compatibilityDate: '2026-01-01',
+    });
+    try {
+      const response = await miniflare.dispatchFetch('http://localhost/');
+      assert.equal(await response.json(), count);
+    } finally {
+      await miniflare.dispose();
+    }
+  });
+}
+
+/** @param {string} name a package with a program */
+function programOf(name) {
+  try {
+    const manifest = require.resolve(`${name}/package.json`);
+    const { bin } = JSON.parse(readFileSync(manifest, 'utf8'));
+    return join(manifest, '..', typeof bin === 'string' ? bin : bin[name]);
+  } catch {
+    return undefined;
+  }
+}
+
+for (const [name, args] of [
+  ['deno', ['run', '--allow-read']],
+  ['bun', ['run']],
+]) {
+  const path = programOf(name);
+  test(`${name} imports it`, { ...DEADLINE, skip: path === undefined && `there is no ${name} for this platform` }, async () => {
+    project.write('run.mjs', "import { run } from './bare.js';\nconsole.log(await run());\n");
+    // Some are programs, some scripts of Node that start one.
+    const isScript = readFileSync(path).subarray(0, 2).toString() === '#!' || /\.c?js$/.test(path);
+    const [command, first] = isScript ? [process.execPath, [path]] : [path, []];
+    const { stdout } = await run(command, [...first, ...args, 'run.mjs'], { cwd: project.home, env: { ...process.env, DENO_NO_UPDATE_CHECK: '1' } });
+    assert.equal(Number(stdout), count);
+  });
+}
