@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,17 @@ use itoden_core::handshake::{HeadLimits, server};
 use itoden_core::{CloseCode, Config, Connection, MaskKeys};
 use itoden_net::{ConnectOptions, ThreadMaskKeys, now};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, JsValue, Uint8ArraySlice};
 use napi_derive::napi;
 
-use crate::batch::{Batch, HEADER};
+use crate::batch::{Batch, HEADER, RecordKind, abnormal};
 use crate::config::ConnectionConfig;
 use crate::deflate::DeflateAgreement;
 use crate::error::{self, Result};
 use crate::handshake::{ClientUpgrade, UpgradeRequest, headers, preview, response_head};
+use crate::in_loop::socket::{Reading, Socket};
+use crate::in_loop::uv::READABLE;
+use crate::in_loop::{Handed, Plane};
 use crate::inbox::Inbox;
 use crate::native::{Answer, Arrival, Letter, Native, Stop, client, listener};
 use crate::order::{Order, OrderKind, kind};
@@ -32,14 +36,31 @@ pub struct Hub {
     local: Batch,
     /// Large payloads whose records JavaScript has, in order.
     large: VecDeque<Vec<u8>>,
-    /// Streams with orders that were not settled yet.
+    /// Connections of this thread with orders that were not settled yet.
     touched: Vec<u32>,
+    /// Where the event loop serves sockets.
+    plane: Option<Rc<Plane>>,
+    /// Where frames that are longer than a slab are read, piece by piece.
+    long: Vec<u8>,
 }
+
+/// A slab with less room than this part of it is not read into.
+const LEAST_ROOM: usize = 16;
+
+/// Payloads of at least so many bytes are queued by reference and written from there, behind their headers.
+const SHARED: usize = 16 << 10;
+
+/// The read buffer for long frames.
+const LONG: usize = 256 << 10;
+
+/// What is read before JavaScript is to hear of it: bytes, and records.
+const BATCH: (usize, usize) = (1 << 20, 1024);
 
 enum Slot {
     Free,
     Stream(Box<Stream>),
     Native(Native),
+    Looped(Box<Socket>),
     Pending(Box<Arrival>),
     Listener(Option<Stop>),
 }
@@ -72,14 +93,26 @@ pub struct OpenedStream {
 
 #[napi]
 impl Hub {
-    /// `wake` is called when records wait for `receive`.
+    /// `wake` is called when records wait for `receive`; `serve` when sockets in the event loop wait for `Hub.serve`. Without
+    /// it, or where the event loop is not one that can serve sockets, all sockets are served by threads.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
+    pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>) -> napi::Result<Self> {
+        let plane = match serve {
+            Some(serve) => Plane::start(&env, serve.raw())?,
+            None => None,
+        };
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-        let inbox = Inbox::new(wake);
+        let inbox = Inbox::new(wake, plane.is_some());
         // A worker that is terminated takes its connections with it.
         env.add_env_cleanup_hook(inbox.clone(), |inbox| inbox.close())?;
-        Ok(Self { inbox, slots: Vec::new(), local: Batch::default(), large: VecDeque::new(), touched: Vec::new() })
+        let (slots, local, large) = (Vec::new(), Batch::default(), VecDeque::new());
+        Ok(Self { inbox, slots, local, large, touched: Vec::new(), plane, long: Vec::new() })
+    }
+
+    /// Whether open connections are served in the event loop.
+    #[napi(getter)]
+    pub fn in_loop(&self) -> bool {
+        self.plane.is_some()
     }
 
     /// Whether sockets of this environment keep its event loop alive.
@@ -91,9 +124,15 @@ impl Hub {
         result.unwrap_or(Ok(()))
     }
 
-    /// Moves records of native sockets into the table and their payloads into the slab, from `from` on.
+    /// Moves records of native sockets into the table and their payloads into the slab, from `from` on. Whether sockets have
+    /// come into the event loop, so that `serve` is to be called.
     #[napi]
-    pub fn receive(&mut self, mut table: Int32ArraySlice<'_>, mut slab: Uint8ArraySlice<'_>, from: u32) -> Result<()> {
+    pub fn receive(
+        &mut self,
+        mut table: Int32ArraySlice<'_>,
+        mut slab: Uint8ArraySlice<'_>,
+        from: u32,
+    ) -> Result<bool> {
         // SAFETY: as in `take`.
         let (table, slab) = unsafe { (table.as_mut(), slab.as_mut()) };
         check(table)?;
@@ -106,7 +145,46 @@ impl Hub {
                 native.send(Letter::Room);
             }
         }
-        Ok(())
+        for handed in self.inbox.take_handed() {
+            self.install(handed);
+        }
+        Ok(self.plane.as_ref().is_some_and(|plane| plane.is_ready()))
+    }
+
+    /// Serves sockets of the event loop that are ready: reads them straight into the slab, from `from` on, so that payloads are
+    /// told to lie in a chunk, which is the slab. Whether there are more.
+    #[napi]
+    pub fn serve(&mut self, mut table: Int32ArraySlice<'_>, mut slab: Uint8ArraySlice<'_>, from: u32) -> Result<bool> {
+        // SAFETY: as in `take`.
+        let (table, slab) = unsafe { (table.as_mut(), slab.as_mut()) };
+        check(table)?;
+        let Some(plane) = self.plane.clone() else { return Ok(false) };
+        let start = slab.as_ptr().addr();
+        let (chunk, least) = (start..start + slab.len(), slab.len() / LEAST_ROOM);
+        let (now, from) = (now(), from as usize);
+        let (mut used, mut taken) = (from, 0);
+        while slab.len() > used + least && taken + self.local.size() < BATCH.0 && self.local.len() < BATCH.1 {
+            let Some((id, ready)) = plane.next() else { break };
+            let Some(Slot::Looped(socket)) = self.slots.get_mut(id as usize) else { continue };
+            let room = &mut slab[used..];
+            let missing = usize::try_from(socket.missing()).unwrap_or(usize::MAX);
+            let reading = if missing > room.len() {
+                self.long.resize(LONG, 0);
+                taken += missing.min(LONG);
+                let long = &mut self.long[..missing.min(LONG)];
+                socket.serve(id, ready, long, &(0..0), now, &mut self.local)
+            } else {
+                socket.serve(id, ready, room, &chunk, now, &mut self.local)
+            };
+            used = self.local.take_chunk_end(used);
+            plane.reschedule(id, socket);
+            if matches!(reading, Reading::Filled) {
+                plane.mark(id, READABLE);
+            }
+        }
+        self.local.move_into(table, slab, used, &mut self.large);
+        table[1] += (used - from) as i32;
+        Ok(plane.is_ready())
     }
 
     /// Moves records of streams that did not fit into the table before.
@@ -183,6 +261,18 @@ impl Hub {
                     }
                     stream.perform(id, &Order { kind, bits, payload: lent }, &mut self.local);
                 }
+                Some(Slot::Looped(socket)) => {
+                    if !socket.touched {
+                        socket.touched = true;
+                        self.touched.push(id);
+                    }
+                    if length >= SHARED {
+                        let payload = Bytes::copy_from_slice(lent);
+                        socket.perform(id, &Order { kind, bits, payload }, &mut self.local);
+                    } else {
+                        socket.perform(id, &Order { kind, bits, payload: lent }, &mut self.local);
+                    }
+                }
                 Some(Slot::Native(native)) => {
                     let payload = if length == 0 {
                         Bytes::new()
@@ -211,7 +301,16 @@ impl Hub {
     ) -> Result<()> {
         self.submit(orders, count, payloads)?;
         for id in std::mem::take(&mut self.touched) {
-            self.with_stream(id, |stream, batch| stream.settle(id, batch));
+            match self.slots.get_mut(id as usize) {
+                Some(Slot::Stream(stream)) => stream.settle(id, &mut self.local),
+                Some(Slot::Looped(socket)) => {
+                    socket.settle(id, &mut self.local);
+                    if let Some(plane) = &self.plane {
+                        plane.reschedule(id, socket);
+                    }
+                }
+                _ => {}
+            }
         }
         self.take(table, slab, from)
     }
@@ -222,6 +321,7 @@ impl Hub {
         let latency = match self.slots.get(id as usize) {
             Some(Slot::Stream(stream)) => stream.latency(),
             Some(Slot::Native(native)) => native.latency(),
+            Some(Slot::Looped(socket)) => socket.latency(),
             _ => None,
         };
         latency.map(|latency| latency.as_secs_f64() * 1000.0)
@@ -232,6 +332,7 @@ impl Hub {
     pub fn settled(&self, id: u32) -> f64 {
         match self.slots.get(id as usize) {
             Some(Slot::Native(native)) => native.settled() as f64,
+            Some(Slot::Looped(socket)) => socket.settled() as f64,
             _ => 0.0,
         }
     }
@@ -421,6 +522,26 @@ impl Hub {
             self.slots.resize_with(index + 1, || Slot::Free);
         }
         self.slots[index] = slot;
+    }
+
+    /// A connection goes on in the event loop, with what was asked of it meanwhile.
+    fn install(&mut self, handed: Handed) {
+        let Handed { id, connection, stream, early, mut mailbox } = handed;
+        let (Some(plane), Some(slot @ Slot::Native(_))) = (&self.plane, self.slots.get_mut(id as usize)) else {
+            return;
+        };
+        let Some(poll) = plane.watch(id, &stream) else {
+            self.local.push_json(id, RecordKind::Closed, &abnormal());
+            return plane.mark(id, READABLE);
+        };
+        let mut socket = Socket::new(connection, poll, stream, early);
+        while let Ok(letter) = mailbox.letters.try_recv() {
+            if let Letter::Order(order) = letter {
+                socket.perform(id, &order, &mut self.local);
+            }
+        }
+        *slot = Slot::Looped(Box::new(socket));
+        plane.mark(id, READABLE);
     }
 
     fn add_stream(&mut self, connection: Connection, keys: Option<SuppliedKeys>) -> u32 {
