@@ -11,7 +11,7 @@ use itoden_core::handshake::{HeadLimits, server};
 use itoden_core::{CloseCode, Config, Connection, MaskKeys};
 use itoden_net::{ConnectOptions, ThreadMaskKeys, now};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, JsValue, Uint8ArraySlice};
+use napi::bindgen_prelude::{Buffer, Function, Int32ArraySlice, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::batch::{Batch, HEADER, RecordKind, abnormal};
@@ -19,7 +19,7 @@ use crate::config::ConnectionConfig;
 use crate::deflate::DeflateAgreement;
 use crate::error::{self, Result};
 use crate::handshake::{ClientUpgrade, UpgradeRequest, headers, preview, response_head};
-use crate::in_loop::socket::{Reading, Socket};
+use crate::in_loop::socket::Socket;
 use crate::in_loop::uv::READABLE;
 use crate::in_loop::{Handed, Plane};
 use crate::inbox::Inbox;
@@ -47,8 +47,8 @@ pub struct Hub {
 /// A slab with less room than this part of it is not read into.
 const LEAST_ROOM: usize = 16;
 
-/// Payloads of at least so many bytes are queued by reference and written from there, behind their headers.
-const SHARED: usize = 16 << 10;
+/// Payloads of at least so many bytes are offered to the socket before they are copied.
+const LARGE: usize = 16 << 10;
 
 /// The read buffer for long frames.
 const LONG: usize = 256 << 10;
@@ -98,7 +98,7 @@ impl Hub {
     #[napi(constructor)]
     pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>) -> napi::Result<Self> {
         let plane = match serve {
-            Some(serve) => Plane::start(&env, serve.raw())?,
+            Some(serve) => Plane::start(&env, &serve)?,
             None => None,
         };
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
@@ -168,17 +168,17 @@ impl Hub {
             let Some(Slot::Looped(socket)) = self.slots.get_mut(id as usize) else { continue };
             let room = &mut slab[used..];
             let missing = usize::try_from(socket.missing()).unwrap_or(usize::MAX);
-            let reading = if missing > room.len() {
+            let more = if missing > room.len() {
                 self.long.resize(LONG, 0);
                 taken += missing.min(LONG);
                 let long = &mut self.long[..missing.min(LONG)];
-                socket.serve(id, ready, long, &(0..0), now, &mut self.local)
+                socket.serve(id, ready, long, &(0..0), now, &mut self.local) && socket.missing() > 0
             } else {
                 socket.serve(id, ready, room, &chunk, now, &mut self.local)
             };
             used = self.local.take_chunk_end(used);
             plane.reschedule(id, socket);
-            if matches!(reading, Reading::Filled) {
+            if more {
                 plane.mark(id, READABLE);
             }
         }
@@ -266,11 +266,11 @@ impl Hub {
                         socket.touched = true;
                         self.touched.push(id);
                     }
-                    if length >= SHARED {
-                        let payload = Bytes::copy_from_slice(lent);
-                        socket.perform(id, &Order { kind, bits, payload }, &mut self.local);
+                    let order = Order { kind, bits, payload: lent };
+                    if length >= LARGE {
+                        socket.perform_large(id, order, &mut self.local);
                     } else {
-                        socket.perform(id, &Order { kind, bits, payload: lent }, &mut self.local);
+                        socket.perform(id, &order, &mut self.local);
                     }
                 }
                 Some(Slot::Native(native)) => {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use itoden_core::{Connection, Timestamp};
 use itoden_net::now;
 use napi::Env;
-use napi::sys::napi_value;
+use napi::bindgen_prelude::Function;
 
 use crate::native::Mailbox;
 use socket::Socket;
@@ -66,7 +66,7 @@ pub struct Plane {
 
 impl Plane {
     /// Starts, where the host has libuv.
-    pub fn start(env: &Env, serve: napi_value) -> napi::Result<Option<Rc<Self>>> {
+    pub fn start(env: &Env, serve: &Function<'_, (), ()>) -> napi::Result<Option<Rc<Self>>> {
         let Some(uv) = Loop::of(env) else { return Ok(None) };
         let plane = Rc::new(Self {
             serve: Callback::new(env, serve)?,

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::time::Duration;
 
+use bytes::Bytes;
 use itoden_core::{Connection, Event, Input, ReadyState, Timestamp, Transmit};
 use itoden_net::now;
 
@@ -12,21 +13,13 @@ use super::uv::{Poll, READABLE, WRITABLE};
 use super::{BROKEN, DUE};
 use crate::batch::{Batch, is_silent};
 use crate::native::ledger::Ledger;
-use crate::order::{Order, Payload};
+use crate::order::{Order, Payload, Through};
 
 /// Most slices of one vectored write.
 const MAX_SLICES: usize = 16;
 
 /// No chunk: every payload goes to the slab.
 const NOWHERE: Range<usize> = 0..0;
-
-/// What a read came to.
-pub enum Reading {
-    /// Nothing more is there for now.
-    Done,
-    /// All that there was room for came: more may be there.
-    Filled,
-}
 
 /// A connection whose socket the event loop watches.
 pub struct Socket {
@@ -94,7 +87,21 @@ impl Socket {
         self.ledger.perform(id, order, &mut self.connection, batch);
     }
 
-    /// Does what the socket is ready for: reads once, into `room`. Payloads that lie in `chunk` stay there.
+    /// The same for a large payload, which is written at once if nothing waits.
+    pub fn perform_large(&mut self, id: u32, order: Order<&[u8]>, batch: &mut Batch) {
+        let Order { kind, bits, payload: bytes } = order;
+        match &self.line {
+            Some((_, stream)) if self.connection.buffered_amount() == 0 => {
+                let order = Order { kind, bits, payload: Through { bytes, stream } };
+                self.ledger.perform(id, &order, &mut self.connection, batch);
+            }
+            // Copied once, and written from there.
+            _ => self.perform(id, &Order { kind, bits, payload: Bytes::copy_from_slice(bytes) }, batch),
+        }
+    }
+
+    /// Does what the socket is ready for: reads once, into `room`. Payloads that lie in `chunk` stay there. Whether all of the
+    /// room was filled, so that more may have come.
     pub fn serve(
         &mut self,
         id: u32,
@@ -103,13 +110,13 @@ impl Socket {
         chunk: &Range<usize>,
         now: Timestamp,
         batch: &mut Batch,
-    ) -> Reading {
+    ) -> bool {
         if ready & BROKEN != 0 {
             self.watched = 0;
         }
-        let mut reading = Reading::Done;
+        let mut filled = false;
         if ready & READABLE != 0 && self.reads() && self.rest.is_empty() {
-            reading = self.read(id, room, chunk, now, batch);
+            filled = self.read(id, room, chunk, now, batch);
         }
         if ready & DUE != 0
             && let Some(at) = self.timer.take()
@@ -118,31 +125,31 @@ impl Socket {
         }
         self.blocked &= ready & WRITABLE == 0;
         self.settle(id, batch);
-        reading
+        filled
     }
 
     const fn reads(&self) -> bool {
         !self.read_ended && !self.closed && !self.connection.is_reading_paused()
     }
 
-    fn read(&mut self, id: u32, room: &mut [u8], chunk: &Range<usize>, now: Timestamp, batch: &mut Batch) -> Reading {
-        let Some((_, stream)) = &mut self.line else { return Reading::Done };
+    fn read(&mut self, id: u32, room: &mut [u8], chunk: &Range<usize>, now: Timestamp, batch: &mut Batch) -> bool {
+        let Some((_, stream)) = &mut self.line else { return false };
         let count = loop {
             match stream.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Reading::Done,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // A socket that fails has ended.
                 Ok(0) | Err(_) => {
                     self.read_ended = true;
                     self.connection.handle_eof(now);
-                    return Reading::Done;
+                    return false;
                 }
                 Ok(count) => break count,
             }
         };
         let filled = count == room.len();
         self.decode(id, now, &mut room[..count], chunk, batch);
-        if filled { Reading::Filled } else { Reading::Done }
+        filled
     }
 
     fn decode(&mut self, id: u32, now: Timestamp, bytes: &mut [u8], chunk: &Range<usize>, batch: &mut Batch) {

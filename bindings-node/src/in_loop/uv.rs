@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 use std::rc::Rc;
 
+use napi::bindgen_prelude::{Function, JsValue};
 use napi::{Env, Status, sys};
 
 /// The descriptor can be read, or has ended.
@@ -307,10 +308,10 @@ pub struct Callback {
 
 impl Callback {
     /// Keeps the function for as long as the environment lives.
-    pub fn new(env: &Env, function: sys::napi_value) -> napi::Result<Self> {
+    pub fn new(env: &Env, function: &Function<'_, (), ()>) -> napi::Result<Self> {
         let mut reference = null_mut();
         // SAFETY: both come from the call that this is part of.
-        let status = unsafe { sys::napi_create_reference(env.raw(), function, 1, &raw mut reference) };
+        let status = unsafe { sys::napi_create_reference(env.raw(), function.raw(), 1, &raw mut reference) };
         match Status::from(status) {
             Status::Ok => Ok(Self { env: env.raw(), function: reference }),
             status => Err(napi::Error::new(status, "the function can't be kept")),
