@@ -46,17 +46,25 @@ export declare class DeflateCodec {
 
 /** All connections and listeners of one JavaScript environment, by number. */
 export declare class Hub {
-  /** `wake` is called when records wait for `receive`. */
-  constructor(wake: () => void)
+  /**
+   * `wake` is called when records wait for `receive`; `serve` when sockets in the event loop wait for `Hub.serve`. Without
+   * it, or where the event loop is not one that can serve sockets, all sockets are served by threads.
+   */
+  constructor(wake: () => void, serve?: (() => void) | undefined | null)
+  /** Whether open connections are served in the event loop. */
+  get inLoop(): boolean
   /** Whether sockets of this environment keep its event loop alive. */
   setAlive(alive: boolean): void
-  /** Moves records of native sockets into the table and their payloads into the slab, from `from` on. */
-  receive(table: Int32Array, slab: Uint8Array, from: number): void
   /**
-   * The calls for messages over streams. What is lent must not be detached, and not be of use for anything else during
-   * calls.
+   * Moves records of native sockets into the table and their payloads into the slab, from `from` on. Whether sockets have
+   * come into the event loop, so that `serve` is to be called.
    */
-  shortcuts(table: Int32Array, slab: Uint8Array, orders: Int32Array, payloads: Uint8Array): Shortcuts
+  receive(table: Int32Array, slab: Uint8Array, from: number): boolean
+  /**
+   * Serves sockets of the event loop that are ready: reads them straight into the slab, from `from` on, so that payloads are
+   * told to lie in a chunk, which is the slab. Whether there are more.
+   */
+  serve(table: Int32Array, slab: Uint8Array, from: number): boolean
   /** Moves records of streams that did not fit into the table before. */
   take(table: Int32Array, slab: Uint8Array, from: number): void
   /** The payload of the next record that has one of its own. */

@@ -21,7 +21,7 @@ const page = join(root, 'docs', 'benchmarks');
 
 /** Peers that nothing but this needs; `ws` itself is among what the tests need. uWebSockets.js is not on npm under its name. */
 const peers = { folder: join(kept, 'bench-node'), packages: { ws: '8.23.0', bufferutil: '4.1.0', uwebsockets: '3.0.6' } };
-const servers = ['itoden native', 'itoden stream', 'ws', 'ws + bufferutil', 'uWebSockets.js'];
+const servers = ['itoden native', 'itoden threads', 'itoden stream', 'ws', 'ws + bufferutil', 'uWebSockets.js'];
 
 /** @type {Shape[]} */
 const shapes = [

@@ -3,7 +3,8 @@
 // In: records of four numbers (connection, kind, offset, length) come in `#table`, their payloads in `#slab`. A payload is
 // handed on as a view of the slab, which is filled from front to back once and then left to those who hold views of it:
 // nothing is copied, and nothing is overwritten. (A view costs 40 ns; a copy 90 ns at 64 bytes and 2 µs at 16 KiB.) Chunks
-// of streams are decoded in place, so their payloads are views of the chunk.
+// of streams are decoded in place, so their payloads are views of the chunk. Sockets in the event loop are read straight into
+// the slab.
 //
 // Out: what is asked of connections is collected in `#orders` and `#payloads` and goes over in one call, at the end of the
 // batch in which it was asked, or else on the next tick. The addon copies it, so these two are used again and again.
@@ -15,6 +16,7 @@ import { markAsUntransferable } from 'node:worker_threads';
 import { type Hub, OrderKind, RecordKind, type Shortcuts, Source } from '../native.js';
 import { native } from './addon.js';
 import { rethrow } from './errors.js';
+import { servesInLoop } from './plane.js';
 
 /** Who hears the records of a connection or a listener. */
 export interface Sink {
@@ -29,14 +31,16 @@ const RECORDS = 1024;
 const SLAB = 64 << 10;
 /** For connections that fill a slab with few records. */
 const LARGE_SLAB = 256 << 10;
-/** A slab with less room than this is left. */
-const LEAST_ROOM = 4 << 10;
+/** A slab with less room than this part of it is left. */
+const LEAST_ROOM = 16;
 const ORDERS = 1024;
 const PAYLOADS = 64 << 10;
 /** Larger payloads are not collected but handed over at once, which saves a copy. */
 const LARGE_PAYLOAD = 16 << 10;
-/** Batches of native sockets that are told before others of the event loop get their turn. */
+/** Batches of native sockets that are told before others of the event loop get their turn: of sockets on threads, ... */
 const BATCHES_A_TURN = 16;
+/** ... and in the loop, where going on costs little. */
+const SERVED_A_TURN = 4;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -73,7 +77,9 @@ class Border {
   #alive = 0;
 
   constructor() {
-    this.hub = new native.Hub(() => this.#receive());
+    const inLoop = servesInLoop();
+    this.hub = new native.Hub(() => this.#receive(), inLoop ? () => this.#serve() : null);
+    if (inLoop === 'always' && !this.hub.inLoop) throw new Error('ITODEN_DATA_PLANE is loop, but this host has no libuv');
     this.#shortcuts = this.hub.shortcuts(this.#table, this.#slab, this.#orders, this.#payloads);
   }
 
@@ -218,7 +224,7 @@ class Border {
 
   /** Where in the slab there is room. A slab that somebody detached has none, and is not written to. */
   #from(): number {
-    if (this.#slab.length - this.#used < LEAST_ROOM) this.#newSlab(SLAB);
+    if (this.#slab.length - this.#used <= this.#slab.length / LEAST_ROOM) this.#newSlab(SLAB);
     return this.#used;
   }
 
@@ -254,20 +260,38 @@ class Border {
 
   /** Native sockets have records. */
   #receive(): void {
+    let served = false;
     for (let batches = 0; batches < BATCHES_A_TURN; batches += 1) {
       let more = false;
       this.#call(() => {
         const from = this.#from();
-        this.hub.receive(this.#table, this.#slab, from);
+        served = this.hub.receive(this.#table, this.#slab, from) || served;
         more = this.#table[2] !== 0;
         // What remains is asked for by the next call of this kind.
         this.#table[2] = 0;
         this.#tell(NOTHING);
       });
-      if (!more) return;
+      if (!more) return served ? this.#serve() : undefined;
       this.#makeRoom();
     }
     setImmediate(() => this.#receive());
+  }
+
+  /** Sockets in the event loop are ready. */
+  #serve(): void {
+    for (let batches = 0; batches < SERVED_A_TURN; batches += 1) {
+      let more = false;
+      this.#call(() => {
+        const from = this.#from();
+        const slab = this.#slab;
+        more = this.#shortcuts.serve(from);
+        this.#tell(slab);
+      });
+      if (!more) return;
+      // What fills a slab in one batch has use for a larger one.
+      if (this.#slab.length - this.#used <= this.#slab.length / LEAST_ROOM) this.#newSlab(LARGE_SLAB);
+    }
+    setImmediate(() => this.#serve());
   }
 
   /** More records wait: if it is the slab that had no room for them, there is a new one. */

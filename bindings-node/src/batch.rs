@@ -100,10 +100,17 @@ pub fn is_silent(connection: &Connection) -> bool {
     connection.failure() == Some(&Failure::PingTimeout)
 }
 
+/// What is told of a connection that ended without a word.
+pub fn abnormal() -> Value {
+    json!({ "code": 1006, "reason": "", "wasClean": false })
+}
+
 /// Records that wait for JavaScript.
 #[derive(Default)]
 pub struct Batch {
     records: VecDeque<Record>,
+    /// Where the last payload ends that lies in a chunk, since `start_chunk`.
+    chunk_end: usize,
     slab: Vec<u8>,
     large: VecDeque<Vec<u8>>,
     large_bytes: usize,
@@ -118,6 +125,16 @@ impl Batch {
     /// How many bytes wait: payloads, and the records themselves.
     pub fn size(&self) -> usize {
         self.slab.len() + self.large_bytes + self.records.len() * size_of::<Record>()
+    }
+
+    /// How many records wait.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// How much of the chunk is in use, as far as records since the last call tell; `least` if they tell of less.
+    pub fn take_chunk_end(&mut self, least: usize) -> usize {
+        std::mem::take(&mut self.chunk_end).max(least)
     }
 
     /// Adds a record with a payload.
@@ -216,6 +233,7 @@ impl Batch {
         let address = payload.as_ptr().addr();
         if matches!(payload, Cow::Borrowed(_)) && chunk.contains(&address) {
             let (offset, length) = (address - chunk.start, payload.len());
+            self.chunk_end = offset + length;
             self.records.push_back(Record { connection, kind, source: Source::Chunk, offset, length });
         } else {
             self.push_coded(connection, kind, payload);

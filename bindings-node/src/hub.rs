@@ -1,7 +1,10 @@
 //! The border: every call between JavaScript and the connections of one environment.
 
+mod traffic;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ use crate::config::ConnectionConfig;
 use crate::deflate::DeflateAgreement;
 use crate::error::{self, Result};
 use crate::handshake::{ClientUpgrade, UpgradeRequest, headers, preview, response_head};
+use crate::in_loop::Plane;
+use crate::in_loop::socket::Socket;
 use crate::inbox::Inbox;
 use crate::native::{Answer, Arrival, Letter, Native, Stop, client, listener};
 use crate::order::{Order, OrderKind, kind};
@@ -33,14 +38,22 @@ pub struct Hub {
     local: Batch,
     /// Large payloads whose records JavaScript has, in order.
     large: VecDeque<Vec<u8>>,
-    /// Streams with orders that were not settled yet.
+    /// Connections of this thread with orders that were not settled yet.
     touched: Vec<u32>,
+    /// Where the event loop serves sockets.
+    plane: Option<Rc<Plane>>,
+    /// Where frames that are longer than a slab are read, piece by piece.
+    long: Vec<u8>,
 }
+
+/// Payloads of at least so many bytes are offered to the socket before they are copied.
+const LARGE: usize = 16 << 10;
 
 enum Slot {
     Free,
     Stream(Box<Stream>),
     Native(Native),
+    Looped(Box<Socket>),
     Pending(Box<Arrival>),
     Listener(Option<Stop>),
 }
@@ -73,14 +86,26 @@ pub struct OpenedStream {
 
 #[napi]
 impl Hub {
-    /// `wake` is called when records wait for `receive`.
+    /// `wake` is called when records wait for `receive`; `serve` when sockets in the event loop wait for `Hub.serve`. Without
+    /// it, or where the event loop is not one that can serve sockets, all sockets are served by threads.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
+    pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>) -> napi::Result<Self> {
+        let plane = match serve {
+            Some(serve) => Plane::start(&env, &serve)?,
+            None => None,
+        };
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
-        let inbox = Inbox::new(wake);
+        let inbox = Inbox::new(wake, plane.is_some());
         // A worker that is terminated takes its connections with it.
         env.add_env_cleanup_hook(inbox.clone(), |inbox| inbox.close())?;
-        Ok(Self { inbox, slots: Vec::new(), local: Batch::default(), large: VecDeque::new(), touched: Vec::new() })
+        let (slots, local, large) = (Vec::new(), Batch::default(), VecDeque::new());
+        Ok(Self { inbox, slots, local, large, touched: Vec::new(), plane, long: Vec::new() })
+    }
+
+    /// Whether open connections are served in the event loop.
+    #[napi(getter)]
+    pub fn in_loop(&self) -> bool {
+        self.plane.is_some()
     }
 
     /// Whether sockets of this environment keep its event loop alive.
@@ -92,9 +117,15 @@ impl Hub {
         result.unwrap_or(Ok(()))
     }
 
-    /// Moves records of native sockets into the table and their payloads into the slab, from `from` on.
+    /// Moves records of native sockets into the table and their payloads into the slab, from `from` on. Whether sockets have
+    /// come into the event loop, so that `serve` is to be called.
     #[napi]
-    pub fn receive(&mut self, mut table: Int32ArraySlice<'_>, mut slab: Uint8ArraySlice<'_>, from: u32) -> Result<()> {
+    pub fn receive(
+        &mut self,
+        mut table: Int32ArraySlice<'_>,
+        mut slab: Uint8ArraySlice<'_>,
+        from: u32,
+    ) -> Result<bool> {
         // SAFETY: as in `take`.
         let (table, slab) = unsafe { (table.as_mut(), slab.as_mut()) };
         check(table)?;
@@ -107,7 +138,10 @@ impl Hub {
                 native.send(Letter::Room);
             }
         }
-        Ok(())
+        for handed in self.inbox.take_handed() {
+            self.install(handed);
+        }
+        Ok(self.plane.as_ref().is_some_and(|plane| plane.is_ready()))
     }
 
     /// The calls for messages over streams. What is lent must not be detached, and not be of use for anything else during
@@ -183,6 +217,18 @@ impl Hub {
                     }
                     stream.perform(id, &Order { kind, bits, payload: lent }, &mut self.local);
                 }
+                Some(Slot::Looped(socket)) => {
+                    if !socket.touched {
+                        socket.touched = true;
+                        self.touched.push(id);
+                    }
+                    let order = Order { kind, bits, payload: lent };
+                    if length >= LARGE {
+                        socket.perform_large(id, order, &mut self.local);
+                    } else {
+                        socket.perform(id, &order, &mut self.local);
+                    }
+                }
                 Some(Slot::Native(native)) => {
                     let payload = if length == 0 {
                         Bytes::new()
@@ -204,6 +250,7 @@ impl Hub {
         let latency = match self.slots.get(id as usize) {
             Some(Slot::Stream(stream)) => stream.latency(),
             Some(Slot::Native(native)) => native.latency(),
+            Some(Slot::Looped(socket)) => socket.latency(),
             _ => None,
         };
         latency.map(|latency| latency.as_secs_f64() * 1000.0)
@@ -214,6 +261,7 @@ impl Hub {
     pub fn settled(&self, id: u32) -> f64 {
         match self.slots.get(id as usize) {
             Some(Slot::Native(native)) => native.settled() as f64,
+            Some(Slot::Looped(socket)) => socket.settled() as f64,
             _ => 0.0,
         }
     }
@@ -397,36 +445,6 @@ impl Hub {
 }
 
 impl Hub {
-    /// A chunk came over a stream: decodes it, and moves what comes of it as `take`.
-    pub fn decode(&mut self, id: u32, chunk: &mut [u8], table: &mut [i32], slab: &mut [u8], from: usize) -> Result<()> {
-        check(table)?;
-        self.with_stream(id, |stream, batch| stream.feed(id, chunk, batch));
-        self.local.move_into(table, slab, from, &mut self.large);
-        Ok(())
-    }
-
-    /// Does what orders ask, as `submit`, and moves what comes of it over streams, as `take`.
-    pub fn encode(
-        &mut self,
-        orders: &[i32],
-        count: u32,
-        payloads: &[u8],
-        table: &mut [i32],
-        slab: &mut [u8],
-        from: usize,
-    ) -> Result<()> {
-        check(table)?;
-        self.submit(orders, count, payloads)?;
-        // In this order connections are heard of; the list keeps its memory.
-        let mut touched = std::mem::take(&mut self.touched);
-        for id in touched.drain(..) {
-            self.with_stream(id, |stream, batch| stream.settle(id, batch));
-        }
-        self.touched = touched;
-        self.local.move_into(table, slab, from, &mut self.large);
-        Ok(())
-    }
-
     fn put(&mut self, id: u32, slot: Slot) {
         let index = id as usize;
         if self.slots.len() <= index {

@@ -8,6 +8,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use tokio::sync::watch;
 
 use crate::batch::Batch;
+use crate::in_loop::Handed;
 use crate::native::{Arrival, runtime};
 
 /// Wakes the JavaScript thread. It does not keep the process alive by itself: see `Hub.setAlive`.
@@ -18,6 +19,8 @@ const FULL: usize = 4 << 20;
 
 /// The meeting point of one JavaScript environment and its connections.
 pub struct Inbox {
+    /// Whether open connections are handed over to the event loop of the environment.
+    pub in_loop: bool,
     state: Mutex<State>,
     closing: watch::Sender<bool>,
 }
@@ -26,6 +29,8 @@ struct State {
     batch: Batch,
     /// Requests whose numbers JavaScript will read in the records behind them.
     arrivals: Vec<(u32, Arrival)>,
+    /// Connections that go on in the event loop, once what was told of them before is told.
+    handed: Vec<Handed>,
     /// Connections that have stopped reading because the inbox was full.
     held: Vec<u32>,
     numbers: Numbers,
@@ -44,11 +49,13 @@ struct Numbers {
 
 impl Inbox {
     /// An empty one.
-    pub fn new(wake: Wake) -> Arc<Self> {
+    pub fn new(wake: Wake, in_loop: bool) -> Arc<Self> {
         Arc::new(Self {
+            in_loop,
             state: Mutex::new(State {
                 batch: Batch::default(),
                 arrivals: Vec::new(),
+                handed: Vec::new(),
                 held: Vec::new(),
                 numbers: Numbers::default(),
                 wake: Some(wake),
@@ -98,6 +105,16 @@ impl Inbox {
         state.wake();
     }
 
+    /// Leaves a connection for the event loop.
+    pub fn hand_over(&self, handed: Handed) {
+        let mut state = self.state();
+        // Nobody takes it any more where the environment has ended.
+        if state.wake.is_some() {
+            state.handed.push(handed);
+            state.wake();
+        }
+    }
+
     /// Moves records to JavaScript; requests that arrived, and connections for which there is room again.
     pub fn take(
         &self,
@@ -112,6 +129,13 @@ impl Inbox {
         state.woken = !state.batch.is_empty();
         let held = if state.batch.is_empty() { std::mem::take(&mut state.held) } else { Vec::new() };
         (std::mem::take(&mut state.arrivals), held)
+    }
+
+    /// The connections that go on in the event loop from now on.
+    pub fn take_handed(&self) -> Vec<Handed> {
+        let mut state = self.state();
+        // JavaScript comes again if more waits, and hears that a connection is open before what came over it.
+        if state.batch.is_empty() { std::mem::take(&mut state.handed) } else { Vec::new() }
     }
 
     /// Lets a task run until it is done or the environment ends.
@@ -136,15 +160,17 @@ impl Inbox {
     /// The environment ends: nothing more reaches it, and every task of it ends with its socket.
     pub fn close(&self) {
         // Taken under the lock, so that no task is in the middle of a call into the environment.
-        let wake = self.state().wake.take();
-        drop(wake);
+        let mut state = self.state();
+        let ended = (state.wake.take(), std::mem::take(&mut state.handed));
+        drop(state);
+        drop(ended);
         self.closing.send_replace(true);
     }
 }
 
 impl State {
     fn wake(&mut self) {
-        if self.woken || self.batch.is_empty() {
+        if self.woken || (self.batch.is_empty() && self.handed.is_empty()) {
             return;
         }
         if let Some(wake) = &self.wake {

@@ -1,6 +1,9 @@
 //! What JavaScript asks of connections, in batches: a table of records of four numbers (connection, kind, offset, length)
 //! and a slab with the payloads.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use bytes::Bytes;
 use itoden_core::{CloseCode, Connection, Message, MessageKind, SendError, SendOptions};
 use itoden_net::now;
@@ -90,6 +93,30 @@ impl Payload for Bytes {
 
     fn send(&self, connection: &mut Connection, kind: MessageKind, options: SendOptions) -> Result<(), SendError> {
         connection.send_shared_with(kind, self.clone(), options)
+    }
+}
+
+/// A large payload that is offered to a socket before it is copied.
+pub struct Through<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// The socket, which does not block.
+    pub stream: &'a TcpStream,
+}
+
+impl Payload for Through<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    fn send(&self, connection: &mut Connection, kind: MessageKind, options: SendOptions) -> Result<(), SendError> {
+        let message = match kind {
+            MessageKind::Text => Message::text(std::str::from_utf8(self.bytes).map_err(|_| SendError::TextNotUtf8)?),
+            MessageKind::Binary => Message::binary(self.bytes),
+        };
+        let mut stream = self.stream;
+        // A socket that has failed says so again where the rest is written.
+        connection.send_through(message, options, |slices| stream.write_vectored(slices).unwrap_or(0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two calls that every message over a stream takes, one in and one out. They do what methods of [`Hub`] could do, without
+//! The calls that every message takes, one in and one out. They do what methods of [`Hub`] could do, without
 //! what a generated method costs: it looks up its object, and four arrays, at each call, and notes that it borrows them, which
 //! takes several times as long as a small message. Here the arrays are lent once.
 
@@ -20,6 +20,10 @@ pub struct Shortcuts<'env> {
     /// Does what the first `count` orders ask, as `Hub.submit`, and moves what comes of it over streams, as `Hub.take`.
     #[napi(ts_type = "(count: number, from: number) => void")]
     pub flush: Function<'env, FnArgs<(u32, u32)>, ()>,
+    /// Serves sockets of the event loop that are ready: they are read straight into the slab, so that payloads are told to lie
+    /// in a chunk, which is the slab. Whether there are more.
+    #[napi(ts_type = "(from: number) => boolean")]
+    pub serve: Function<'env, u32, bool>,
     /// Lends another slab.
     #[napi(ts_type = "(slab: Uint8Array) => void")]
     pub lend: Function<'env, Uint8Array, ()>,
@@ -47,6 +51,12 @@ impl Lent {
         let (table, slab) = unsafe { (self.table.as_mut(), self.slab.as_mut()) };
         self.hub.encode(&self.orders, count, &self.payloads, table, slab, from as usize)
     }
+
+    fn serve(&mut self, from: u32) -> crate::error::Result<bool> {
+        // SAFETY: as in `feed`.
+        let (table, slab) = unsafe { (self.table.as_mut(), self.slab.as_mut()) };
+        self.hub.serve(table, slab, from as usize)
+    }
 }
 
 /// Makes the calls for a hub.
@@ -59,18 +69,20 @@ pub fn make<'env>(
     payloads: Uint8Array,
 ) -> Result<Shortcuts<'env>> {
     let lent = Rc::new(RefCell::new(Lent { hub, table, slab, orders, payloads }));
-    let (of_feed, of_flush) = (Rc::clone(&lent), Rc::clone(&lent));
+    let [of_feed, of_flush, of_serve] = [(); 3].map(|()| Rc::clone(&lent));
     let feed = env.create_function_from_closure("feed", move |call| {
         of_feed.borrow_mut().feed(call.get(0)?, call.get(1)?, call.get(2)?).map_err(plain)
     })?;
     let flush = env.create_function_from_closure("flush", move |call| {
         of_flush.borrow_mut().flush(call.get(0)?, call.get(1)?).map_err(plain)
     })?;
+    let serve = env
+        .create_function_from_closure("serve", move |call| of_serve.borrow_mut().serve(call.get(0)?).map_err(plain))?;
     let lend = env.create_function_from_closure("lend", move |call| {
         lent.borrow_mut().slab = call.get(0)?;
         Ok(())
     })?;
-    Ok(Shortcuts { feed, flush, lend })
+    Ok(Shortcuts { feed, flush, serve, lend })
 }
 
 fn plain(error: Error<String>) -> Error {

@@ -20,8 +20,9 @@ export async function temporary(t) {
 }
 
 /** Runs a program in a process of its own; what it prints. A process that does not end by itself is killed, and fails. */
-export async function program(source, { cwd = root, args = ['--input-type=module'] } = {}) {
-  const { stdout } = await run(process.execPath, [...args, '--eval', source], { cwd, timeout: 20_000 });
+export async function program(source, { cwd = root, args = ['--input-type=module'], env = {} } = {}) {
+  const options = { cwd, timeout: 20_000, env: { ...process.env, ...env } };
+  const { stdout } = await run(process.execPath, [...args, '--eval', source], options);
   return stdout.trim();
 }
 

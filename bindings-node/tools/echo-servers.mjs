@@ -31,6 +31,8 @@ const peer = (name) => createRequire(join(process.env.PEERS ?? '.', 'package.jso
 
 const servers = {
   'itoden native': async () => echo(await import('itoden'), own),
+  // The same; whoever starts it says by ITODEN_DATA_PLANE that threads serve its sockets.
+  'itoden threads': async () => echo(await import('itoden'), own),
   async 'itoden stream'() {
     const itoden = await import('itoden');
     return echo(itoden, { server: http.createServer().listen(0, '127.0.0.1') });

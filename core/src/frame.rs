@@ -114,6 +114,12 @@ impl Decoder {
         self.missing == 0 && self.cut_len == 0
     }
 
+    /// How many bytes of the payload of the frame that has begun are still to come.
+    #[inline]
+    pub const fn missing(&self) -> u64 {
+        self.missing
+    }
+
     /// Takes a message off `input` that lies there whole, in one frame shorter than `limit` and without reserved bits:
     /// the shortest way, for most of what comes. To be called only between frames.
     ///

@@ -354,6 +354,51 @@ fn limits_hold_the_same_for_a_message_that_is_lent_and_for_one_that_comes_byte_b
 }
 
 #[test]
+fn what_a_transport_takes_at_once_is_not_queued_and_the_rest_is() {
+    let payload = vec![7; 70_000];
+    let mut alike = common::connection("server", Config::default());
+    alike.send(Message::binary(&payload)).unwrap();
+    let whole = transmit(&mut alike);
+    for takes in [0, 1, 9, 10, 11, 35_000, whole.len() - 1, whole.len()] {
+        let mut server = common::connection("server", Config::default());
+        let mut stream = Vec::new();
+        let through = server.send_through(Message::binary(&payload), SendOptions::default(), |slices| {
+            let offered: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            stream.extend_from_slice(&offered[..takes]);
+            takes
+        });
+        assert_eq!(through, Ok(()));
+        let missing = whole.len() - takes;
+        assert_eq!(server.buffered_amount(), missing.min(payload.len()) as u64, "{takes} bytes were taken");
+        stream.extend(transmit(&mut server));
+        assert!(stream == whole, "{takes} bytes were taken");
+        assert_eq!(server.buffered_amount(), 0);
+    }
+}
+
+#[test]
+fn a_transport_is_not_offered_what_is_not_its_turn_or_may_not_be_sent() {
+    let never = |_: &[std::io::IoSlice<'_>]| -> usize { panic!("it was offered something") };
+    let message = Message::binary(b"behind");
+    for role in ["server", "client"] {
+        let mut connection = common::connection(role, Config::default());
+        let mut alike = common::connection(role, Config::default());
+        // A client's payload is masked on its way into the queue.
+        if role == "server" {
+            connection.ping(b"first").unwrap();
+            alike.ping(b"first").unwrap();
+        }
+        connection.send_through(message.clone(), SendOptions::default(), never).unwrap();
+        alike.send(message.clone()).unwrap();
+        assert_eq!(transmit(&mut connection), transmit(&mut alike));
+        connection.close(Timestamp::ZERO, None, "").unwrap();
+        transmit(&mut connection);
+        let late = connection.send_through(message.clone(), SendOptions::default(), never);
+        assert_eq!(late, Err(SendError::NotOpen));
+    }
+}
+
+#[test]
 fn a_shared_message_goes_to_many_connections_and_its_text_is_checked_once() {
     let text = SharedMessage::text("to all");
     assert_eq!(SharedMessage::new(MessageKind::Text, Bytes::from_static(b"to all")), Ok(text.clone()));

@@ -42,6 +42,13 @@ function threadTime(pid) {
   }
 }
 
+/** What makes a server another one. @type {Record<string, Record<string, string>>} */
+const settings = {
+  ws: { WS_NO_BUFFER_UTIL: '1' },
+  'itoden native': { ITODEN_DATA_PLANE: '' },
+  'itoden threads': { ITODEN_DATA_PLANE: 'threads' },
+};
+
 /** A server's process. */
 export class Server {
   /** @type {import('node:child_process').ChildProcess} */
@@ -57,7 +64,7 @@ export class Server {
   /** @param {string} name @param {string} peers the folder with the packages that are installed for the benchmark */
   static async start(name, peers) {
     const [command, ...args] = on(0, [process.execPath, '--expose-gc', serverProgram, name]);
-    const env = { ...process.env, PEERS: peers, ...(name === 'ws' ? { WS_NO_BUFFER_UTIL: '1' } : {}) };
+    const env = { ...process.env, PEERS: peers, ...settings[name] };
     const child = spawn(command, args, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const { port } = /** @type {{ port: number }} */ (await Server.#answer(name, child));
     return new Server(name, child, port);

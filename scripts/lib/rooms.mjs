@@ -35,6 +35,22 @@ const testFiles = (folder) =>
     .filter((name) => name.endsWith('.test.mjs'))
     .map((name) => `${folder}/${name}`);
 
+/**
+ * What the native driver has a part in, once more with the threads that serve sockets where the event loop can't.
+ * @type {Command}
+ */
+const overThreads = {
+  runner: 'node',
+  command: process.execPath,
+  args: [
+    '--test',
+    ...['adversaries', 'beyond-connection', 'beyond-flow', 'client', 'closing', 'compression', 'data-plane', 'lifecycle', 'messages', 'server'].map(
+      (name) => `bindings-node/tests/${name}.test.mjs`,
+    ),
+  ],
+  env: { ITODEN_DATA_PLANE: 'threads' },
+};
+
 /** @type {Room[]} */
 export const rooms = [
   {
@@ -51,7 +67,7 @@ export const rooms = [
     commands: [{ runner: 'autobahn', command: process.execPath, args: ['scripts/autobahn.mjs'] }],
     maySkip: true,
   },
-  { name: 'node', needs: ['npm', 'node'], commands: [npm('bindings-node')] },
+  { name: 'node', needs: ['npm', 'node'], commands: [npm('bindings-node'), overThreads] },
   {
     name: 'python',
     needs: ['python'],

@@ -39,7 +39,7 @@ async fn run(inbox: Arc<Inbox>, id: u32, url: String, options: ConnectOptions, m
         Some(Ok(opened)) => {
             batch.push_json(id, RecordKind::Opened, &opened_json(&opened));
             inbox.post(&mut batch, id);
-            connection::spawn(opened, id, &inbox, mailbox);
+            connection::start(opened, id, &inbox, mailbox);
         }
         Some(Err(error)) => {
             batch.push_json(id, RecordKind::ConnectFailed, &connect_json(&error));

@@ -1,6 +1,5 @@
 //! The task that drives one open connection.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +9,10 @@ use itoden_core::{Connection, Event, ReadyState};
 use itoden_net::{Driver, Handler, Opened};
 use tokio::net::TcpStream;
 
+use super::ledger::Ledger;
 use super::{Gauges, Letter, Mailbox};
-use crate::batch::{Batch, RecordKind, is_silent};
+use crate::batch::{Batch, RecordKind, abnormal, is_silent};
+use crate::in_loop::Handed;
 use crate::inbox::Inbox;
 use crate::order::{Order, OrderKind};
 
@@ -22,12 +23,7 @@ struct Forwarder {
     batch: Batch,
     /// Whether the inbox was full, so that reading waits.
     held: bool,
-    /// Payload bytes of all messages that were asked to be sent.
-    asked: u64,
-    /// How many orders asked for a confirmation.
-    confirms: usize,
-    /// Those that wait for it, each with what `asked` was behind it.
-    waiting: VecDeque<(usize, u64)>,
+    ledger: Ledger,
     /// The last record of this connection is made.
     closed: bool,
     /// JavaScript knows that the peer has fallen silent.
@@ -45,17 +41,8 @@ impl Forwarder {
     /// Confirms what is written, while `buffered` payload bytes still wait. Nothing comes behind the last record: JavaScript
     /// may have given the number to another connection by then.
     fn confirm(&mut self, buffered: u64) {
-        let settled = self.asked.saturating_sub(buffered);
-        let mut written = None;
-        while let Some(&(confirm, asked)) = self.waiting.front()
-            && !self.closed
-            && asked <= settled
-        {
-            written = Some(confirm);
-            self.waiting.pop_front();
-        }
-        if let Some(confirm) = written {
-            self.batch.push_value(self.id, RecordKind::Written, confirm);
+        if !self.closed {
+            self.ledger.confirm(self.id, buffered, &mut self.batch);
         }
     }
 
@@ -107,18 +94,20 @@ struct Task {
     orphaned: bool,
 }
 
-/// Drives a connection until it is closed, on a task of its own: that of its handshake was larger.
-pub fn spawn(mut opened: Opened<TcpStream>, id: u32, inbox: &Arc<Inbox>, mailbox: Mailbox) {
+/// Drives a connection until it is closed: in the event loop of its environment if that serves sockets, or else on a task of
+/// its own, since that of its handshake was larger.
+pub fn start(mut opened: Opened<TcpStream>, id: u32, inbox: &Arc<Inbox>, mailbox: Mailbox) {
     // JavaScript hears of messages on its own thread, and its answers come later.
     opened.connection.hold_endings(opened.connection.config().close_timeout);
+    if inbox.in_loop {
+        return hand_over(opened, id, inbox, mailbox);
+    }
     let handler = Forwarder {
         id,
         inbox: inbox.clone(),
         batch: Batch::default(),
         held: false,
-        asked: 0,
-        confirms: 0,
-        waiting: VecDeque::new(),
+        ledger: Ledger::default(),
         closed: false,
         silence_told: false,
         gauges: mailbox.gauges.clone(),
@@ -131,6 +120,19 @@ pub fn spawn(mut opened: Opened<TcpStream>, id: u32, inbox: &Arc<Inbox>, mailbox
     };
     // Only a runtime that could not be started refuses a task, and this is called on it.
     let _ = inbox.spawn(poll_fn(move |cx| task.poll(cx)));
+}
+
+fn hand_over(opened: Opened<TcpStream>, id: u32, inbox: &Inbox, mailbox: Mailbox) {
+    let Opened { connection, stream, early, .. } = opened;
+    match stream.into_std() {
+        Ok(stream) => inbox.hand_over(Handed { id, connection, stream, early, mailbox }),
+        // The system has lost the socket.
+        Err(_) => {
+            let mut batch = Batch::default();
+            batch.push_json(id, RecordKind::Closed, &abnormal());
+            inbox.post(&mut batch, id);
+        }
+    }
 }
 
 impl Task {
@@ -155,26 +157,12 @@ impl Task {
     }
 
     fn perform(&mut self, order: &Order<bytes::Bytes>) {
-        let forwarder = self.driver.handler();
-        forwarder.asked += order.message_len();
         if matches!(order.kind, OrderKind::Pause | OrderKind::Resume) {
             self.paused = matches!(order.kind, OrderKind::Pause);
             return self.read_or_not();
         }
-        let confirm = order.confirms();
-        forwarder.confirms += usize::from(confirm);
-        let (number, asked) = (forwarder.confirms, forwarder.asked);
-        let done = order.perform(self.driver.connection());
-        let forwarder = self.driver.handler();
-        match done {
-            Ok(()) if confirm => forwarder.waiting.push_back((number, asked)),
-            Ok(()) => {}
-            Err(error) => {
-                let mut value = crate::error::json(error.name(), &error.to_string());
-                value["confirm"] = if confirm { number } else { 0 }.into();
-                forwarder.batch.push_json(forwarder.id, RecordKind::SendFailed, &value);
-            }
-        }
+        let (forwarder, connection) = self.driver.parts();
+        forwarder.ledger.perform(forwarder.id, order, connection, &mut forwarder.batch);
     }
 
     fn read_or_not(&mut self) {
@@ -194,7 +182,7 @@ impl Task {
         let writes = open || connection.close_sent();
         let silent = is_silent(connection);
         let forwarder = self.driver.handler();
-        self.mailbox.gauges.settled.store(forwarder.asked.saturating_sub(buffered), Ordering::Relaxed);
+        self.mailbox.gauges.settled.store(forwarder.ledger.settled(buffered), Ordering::Relaxed);
         if writes {
             forwarder.confirm(buffered);
         }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Mailbox, Native, Stop, connection, runtime};
-use crate::batch::{Batch, RecordKind};
+use crate::batch::{Batch, RecordKind, abnormal};
 use crate::error::connect_json;
 use crate::handshake::raw_headers;
 use crate::inbox::Inbox;
@@ -166,12 +166,11 @@ async fn reply(inbox: Arc<Inbox>, id: u32, request: Request<TcpStream>, answer: 
     match answer {
         Answer::Accept(subprotocol, headers, config, mailbox) => {
             match request.accept(subprotocol.as_deref(), &headers, config).await {
-                Ok(opened) => connection::spawn(opened, id, &inbox, mailbox),
+                Ok(opened) => connection::start(opened, id, &inbox, mailbox),
                 // JavaScript has opened it already: it hears that the client is gone.
                 Err(_) => {
                     let mut batch = Batch::default();
-                    let closed = json!({ "code": 1006, "reason": "", "wasClean": false });
-                    batch.push_json(id, RecordKind::Closed, &closed);
+                    batch.push_json(id, RecordKind::Closed, &abnormal());
                     inbox.post(&mut batch, id);
                 }
             }

@@ -1,7 +1,10 @@
 //! The native driver: sockets of `itoden-net`, on the threads of one tokio runtime that all environments share.
+//!
+//! Where the event loop can serve sockets ([`in_loop`](crate::in_loop)), they go there once their handshake is done.
 
 pub mod client;
 pub mod connection;
+pub mod ledger;
 pub mod listener;
 
 use std::io;

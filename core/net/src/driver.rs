@@ -93,6 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, H: Handler> Driver<S, H> {
         &mut self.handler
     }
 
+    /// Both, to let the handler command the connection.
+    pub const fn parts(&mut self) -> (&mut H, &mut Connection) {
+        (&mut self.handler, &mut self.connection)
+    }
+
     /// Does all that can be done now. Ready once the connection is closed and [`Event::Closed`] was told.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.tell_events();

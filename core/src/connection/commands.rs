@@ -2,6 +2,8 @@
 
 use alloc::borrow::Cow;
 use core::time::Duration;
+#[cfg(not(target_family = "wasm"))]
+use std::io::IoSlice;
 
 use bytes::Bytes;
 
@@ -56,6 +58,36 @@ impl Connection {
     pub fn send_shared_message(&mut self, message: &SharedMessage, options: SendOptions) -> Result<(), SendError> {
         self.check_message()?;
         self.push_shared(message.clone(), options);
+        Ok(())
+    }
+
+    /// Sends a large message whose bytes can't be kept, by offering them to the transport before they are copied: `write` takes
+    /// the slices and tells how many bytes the transport took, 0 if it takes none now or has failed. What it did not take is
+    /// queued. `write` is not called if something waits already, or if the payload has to be masked or compressed.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn send_through(
+        &mut self,
+        message: Message<'_>,
+        options: SendOptions,
+        write: impl FnOnce(&[IoSlice<'_>]) -> usize,
+    ) -> Result<(), SendError> {
+        let payload = message.as_bytes();
+        if !self.output.is_empty()
+            || self.mask_keys.is_some()
+            || self.state.write_failed()
+            || self.compresses(options, Some(payload.len()))
+        {
+            return self.send_with(message, options);
+        }
+        self.check_message()?;
+        let mut header = self.header(message.kind().opcode(), true);
+        header.payload_len = payload.len() as u64;
+        let (head, head_len) = header.to_bytes();
+        let written = write(&[IoSlice::new(&head[..head_len]), IoSlice::new(payload)]);
+        if written < head_len + payload.len() {
+            self.output.push(header, payload);
+            self.output.advance(written);
+        }
         Ok(())
     }
 

@@ -244,6 +244,12 @@ impl Connection {
         self.reading_paused
     }
 
+    /// How many bytes of a frame that has begun are still to come: a hint for how much to read. 0 between frames.
+    #[inline]
+    pub const fn missing(&self) -> u64 {
+        self.decoder.missing()
+    }
+
     /// Whether messages are told [part by part](Self::stream_messages).
     pub const fn streams_messages(&self) -> bool {
         self.assembler.streams_messages()
