@@ -61,10 +61,10 @@ export declare class Hub {
    */
   receive(table: Int32Array, slab: Uint8Array, from: number): boolean
   /**
-   * Serves sockets of the event loop that are ready: reads them straight into the slab, from `from` on, so that payloads are
-   * told to lie in a chunk, which is the slab. Whether there are more.
+   * The calls for messages over streams. What is lent must not be detached, and not be of use for anything else during
+   * calls.
    */
-  serve(table: Int32Array, slab: Uint8Array, from: number): boolean
+  shortcuts(table: Int32Array, slab: Uint8Array, orders: Int32Array, payloads: Uint8Array): Shortcuts
   /** Moves records of streams that did not fit into the table before. */
   take(table: Int32Array, slab: Uint8Array, from: number): void
   /** The payload of the next record that has one of its own. */
@@ -336,6 +336,11 @@ export interface Shortcuts {
   feed: (id: number, chunk: Uint8Array, from: number) => void
   /** Does what the first `count` orders ask, as `Hub.submit`, and moves what comes of it over streams, as `Hub.take`. */
   flush: (count: number, from: number) => void
+  /**
+   * Serves sockets of the event loop that are ready: they are read straight into the slab, so that payloads are told to lie
+   * in a chunk, which is the slab. Whether there are more.
+   */
+  serve: (from: number) => boolean
   /** Lends another slab. */
   lend: (slab: Uint8Array) => void
 }
