@@ -38,6 +38,9 @@ pub struct MessageDeflate {
     rest: Option<Rest>,
 }
 
+/// On wasm nobody asks for it, and it would be 0.4 kB of every module.
+const RESTS: bool = cfg!(not(target_family = "wasm"));
+
 /// When both streams are given back for a while.
 struct Rest {
     after: Duration,
@@ -86,19 +89,21 @@ impl MessageDeflate {
 
     /// What time it is.
     pub fn see_time(&mut self, now: Timestamp) {
-        if let Some(rest) = &mut self.rest {
+        if let Some(rest) = self.rest.as_mut().filter(|_| RESTS) {
             rest.now = now;
         }
     }
 
     /// When to call [`rest`](Self::rest), if at all.
     pub fn rest_due(&self) -> Option<Timestamp> {
-        self.rest.as_ref()?.due
+        self.rest.as_ref().filter(|_| RESTS)?.due
     }
 
     /// The time that [`rest_due`](Self::rest_due) named has come. `sending` tells that a message has been sent in part.
     pub fn rest(&mut self, now: Timestamp, sending: bool) {
-        let Some(rest) = self.rest.as_mut().filter(|rest| rest.due.is_some_and(|due| now >= due)) else { return };
+        let Some(rest) = self.rest.as_mut().filter(|rest| RESTS && rest.due.is_some_and(|due| now >= due)) else {
+            return;
+        };
         let used = mem::take(&mut rest.used) || sending;
         let rests = !used && self.decompressor.as_mut().is_none_or(Decompressor::rest);
         if rests {
@@ -108,7 +113,7 @@ impl MessageDeflate {
     }
 
     fn is_used(&mut self) {
-        if let Some(rest) = &mut self.rest {
+        if let Some(rest) = self.rest.as_mut().filter(|_| RESTS) {
             rest.used = true;
             rest.due.get_or_insert(rest.now + rest.after);
         }
@@ -134,7 +139,7 @@ impl MessageDeflate {
             Role::Server => (self.params.client_max_window_bits, self.params.client_no_context_takeover),
         };
         self.is_used();
-        let rests = self.rest.is_some() && !no_context_takeover;
+        let rests = RESTS && self.rest.is_some() && !no_context_takeover;
         let make = || if rests { Decompressor::resting(bits) } else { Decompressor::new(bits) };
         let decompressor = self.decompressor.get_or_insert_with(make);
         decompressor.decompress(payload, fin, limit, out)?;

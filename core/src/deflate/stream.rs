@@ -6,6 +6,7 @@ use std::thread::LocalKey;
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Status};
 
+use super::RESTS;
 #[cfg(not(target_family = "wasm"))]
 use super::idle::Idle;
 use super::idle::{Kept, Stream};
@@ -167,7 +168,7 @@ impl Decompressor {
             return;
         }
         let mut inflate = Kept::<Inflate>::new(self.window_bits);
-        if let Some(window) = self.window.as_ref().filter(|window| !window.is_empty()) {
+        if let Some(window) = self.window.as_ref().filter(|window| RESTS && !window.is_empty()) {
             let size = 1 << self.window_bits;
             let last = &window[window.len().saturating_sub(size)..];
             inflate.set_dictionary(last).expect("a stream that begins takes any dictionary");
@@ -240,7 +241,7 @@ impl Decompressor {
             let status = inflate.decompress(input, &mut out[*filled..], InflateFlush::SyncFlush);
             input = &input[(inflate.total_in() - taken) as usize..];
             let made = (inflate.total_out() - made) as usize;
-            if let Some(window) = &mut self.window {
+            if let Some(window) = self.window.as_mut().filter(|_| RESTS) {
                 remember(window, &out[*filled..*filled + made], 1 << self.window_bits);
             }
             *filled += made;
