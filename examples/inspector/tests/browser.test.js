@@ -69,7 +69,8 @@ function inBrowser(name) {
 
   const bits = async () => (await all('[data-testid=bits] .cells').texts()).join(' ');
   const rows = () => all('#list [role=option]').attributes('aria-label');
-  const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+  /** By how much the page is wider than what is seen of it, less its scrollbar. */
+  const excess = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
   /** Drops a file on the page, as a hand does. @param {string} name @param {Uint8Array} bytes */
   const drop = (name, bytes) =>
@@ -85,9 +86,19 @@ function inBrowser(name) {
 
   const untilStatus = (/** @type {RegExp} */ pattern, timeout = 20_000) => at('status').saying(pattern).there({ timeout });
 
+  test('who comes sees a frame at once, and pastes over it', async () => {
+    await untilStatus(/^An example: hex digits, 11 bytes; 1 connection, 1 frame, no errors/);
+    assert.equal(await at('message').text(), 'Hello');
+    await at('pasted').click();
+    await page.keyboard.type('81 01 21');
+    await untilStatus(/^Pasted: hex digits, 3 bytes/);
+    assert.equal(await at('message').text(), '!');
+    assert.deepEqual(complaints, []);
+  });
+
   test('pasted bytes are drawn bit by bit, masked and unmasked', async () => {
     await at('pasted').paste('81 85 37 fa 21 3d 7f 9f 4d 51 58');
-    await untilStatus(/hex digits, 11 bytes; 1 connection, 1 frame, no errors/);
+    await untilStatus(/^An example: hex digits, 11 bytes; 1 connection, 1 frame, no errors/);
     assert.equal(await bits(), '1 0 0 0 0001 1 0000101 0011011111111010 0010000100111101');
     assert.equal(await at('frame-title').text(), 'Frame 1: text from the client');
     assert.equal(await at('payload').text(), ['7f3748H', '9ffa65e', '4d216cl', '513d6cl', '58376fo'].join(''));
@@ -188,6 +199,7 @@ function inBrowser(name) {
     await untilStatus(/room.pcap: a packet capture; 1 connection, 9 frames, no errors/);
     assert.match(await all('#opening summary').text(), /^Opening handshake · 101, fine · extensions: permessage-deflate.* · subprotocol: chat$/);
     assert.match(await at('figures').text(), /→ client.*← server/);
+    assert.equal(await page.evaluate(() => document.querySelector('input')?.files?.[0]?.name), 'room.pcap');
     assert.match(await at('byte').text(), /came at 0.002000 s in packet 6/);
     await all('input[name=list][value=messages]').tick();
     assert.match((await rows())[3] ?? '', /^4: text from the client, 2 frames, 5 bytes. Hello/);
@@ -196,7 +208,8 @@ function inBrowser(name) {
     await all('.fragments button').nth(1).click();
     assert.equal(await at('frame-title').text(), 'Frame 6: continuation from the client');
     await all('#tab-paste').click();
-    assert.equal(await at('detail').isSeen(), false);
+    await untilStatus(/^An example: hex digits, 11 bytes/);
+    assert.equal(await all('#opening').isSeen(), false);
     await all('#tab-file').click();
     await untilStatus(/room.pcap: a packet capture/);
     assert.deepEqual(complaints, []);
@@ -241,16 +254,50 @@ function inBrowser(name) {
     assert.match((await rows()).at(-1) ?? '', /^2,000,000: text from the client FIN 12 bytes. hello world!/);
   });
 
+  test('a capture of 10,000 frames is gone through frame by frame, and the strip is not drawn anew for each', async () => {
+    const [request, response] = recordSession();
+    const client = new Connection('client');
+    const pieces = Array.from({ length: 10_000 }, (_, index) => {
+      client.sendText(`message ${index}`);
+      return { from: /** @type {const} */ ('client'), bytes: client.takeOutput() };
+    });
+    await drop('many.pcap', pcapFile(tcpPackets([/** @type {Piece} */ (request), /** @type {Piece} */ (response), ...pieces])));
+    await untilStatus(/many.pcap: a packet capture; 1 connection, 10,000 frames, no errors/);
+    await page.evaluate(() => {
+      const { fillRect } = CanvasRenderingContext2D.prototype;
+      document.body.dataset.drawn = '0';
+      CanvasRenderingContext2D.prototype.fillRect = function (...where) {
+        document.body.dataset.drawn = String(Number(document.body.dataset.drawn) + 1);
+        fillRect.apply(this, where);
+      };
+    });
+    await at('list').focus();
+    for (let index = 0; index < 20; index += 1) await page.keyboard.press('ArrowDown');
+    assert.equal(await at('message').text(), 'message 20');
+    await page.keyboard.press('End');
+    assert.equal(await at('message').text(), 'message 9999');
+    await all('#row-9999').there();
+    assert.ok((await all('#list [role=option]').count()) < 100, 'only the rows that are seen exist');
+    assert.equal(await page.evaluate(() => document.body.dataset.drawn), '0');
+    await all('#strip').click();
+    assert.match(await at('message').text(), /^message (49|50)\d\d$/);
+    await all('input[name=list][value=messages]').tick();
+    await page.keyboard.press('Home');
+    assert.deepEqual(complaints, []);
+  });
+
   test('colours follow the scheme of the system, and nothing is wider than a telephone', async () => {
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
     await openPage({ scheme: 'dark', width: 360, height: 740 });
+    assert.equal(await page.evaluate(() => innerWidth), 360);
+    assert.equal(await excess(), 0);
     assert.notEqual(await ground(), light);
     await drop('room.pcap', pcapFile(tcpPackets(recordSession())));
     await untilStatus(/9 frames/);
-    assert.equal(await width(), 360);
+    assert.equal(await excess(), 0);
     await all('#tab-type').click();
-    assert.equal(await width(), 360);
+    assert.equal(await excess(), 0);
   });
 
   test('without a network the page comes back and works', async () => {
