@@ -48,9 +48,10 @@ export declare class DeflateCodec {
 export declare class Hub {
   /**
    * `wake` is called when records wait for `receive`; `serve` when sockets in the event loop wait for `Hub.serve`. Without
-   * it, or where the event loop is not one that can serve sockets, all sockets are served by threads.
+   * it, or where the event loop is not one that can serve sockets, all sockets are served by threads. `uv` is the version of
+   * libuv that the host says it runs on; where another is found, threads serve too.
    */
-  constructor(wake: () => void, serve?: (() => void) | undefined | null)
+  constructor(wake: () => void, serve?: (() => void) | undefined | null, uv?: string | undefined | null)
   /** Whether open connections are served in the event loop. */
   get inLoop(): boolean
   /** Whether sockets of this environment keep its event loop alive. */

@@ -78,8 +78,10 @@ class Border {
 
   constructor() {
     const inLoop = servesInLoop();
-    this.hub = new native.Hub(() => this.#receive(), inLoop ? () => this.#serve() : null);
-    if (inLoop === 'always' && !this.hub.inLoop) throw new Error('ITODEN_DATA_PLANE is loop, but this host has no libuv');
+    this.hub = new native.Hub(() => this.#receive(), inLoop ? () => this.#serve() : null, process.versions['uv']);
+    if (inLoop === 'always' && !this.hub.inLoop) {
+      throw new Error(`ITODEN_DATA_PLANE is loop, but the libuv that this host runs on (${process.versions['uv'] ?? 'none'}) is not to be had`);
+    }
     this.#shortcuts = this.hub.shortcuts(this.#table, this.#slab, this.#orders, this.#payloads);
   }
 

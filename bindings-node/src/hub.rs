@@ -87,12 +87,13 @@ pub struct OpenedStream {
 #[napi]
 impl Hub {
     /// `wake` is called when records wait for `receive`; `serve` when sockets in the event loop wait for `Hub.serve`. Without
-    /// it, or where the event loop is not one that can serve sockets, all sockets are served by threads.
+    /// it, or where the event loop is not one that can serve sockets, all sockets are served by threads. `uv` is the version of
+    /// libuv that the host says it runs on; where another is found, threads serve too.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>) -> napi::Result<Self> {
-        let plane = match serve {
-            Some(serve) => Plane::start(&env, &serve)?,
-            None => None,
+    pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>, uv: Option<String>) -> napi::Result<Self> {
+        let plane = match (serve, uv) {
+            (Some(serve), Some(uv)) => Plane::start(&env, &serve, &uv)?,
+            _ => None,
         };
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let inbox = Inbox::new(wake, plane.is_some());

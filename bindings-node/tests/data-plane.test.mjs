@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { WebSocket } from 'itoden';
@@ -35,6 +36,41 @@ for (const [runtime, before] of [
   plain(`under ${runtime} threads serve sockets, and the event loop can't be asked for`, async () => {
     assert.equal(await plane('', before), 'threads');
     await assert.rejects(plane('loop', before), /ITODEN_DATA_PLANE is 'loop', which works in Node only/);
+  });
+}
+
+/** A server and a client that tell one another something, and the plane that serves them. */
+const TALK = `
+  import { once } from 'node:events';
+  import { WebSocket, WebSocketServer } from ${JSON.stringify(pathToFileURL(path.join(root, 'dist/index.mjs')).href)};
+  const wss = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  wss.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
+  await once(wss, 'listening');
+  const ws = new WebSocket('ws://127.0.0.1:' + wss.address().port);
+  await once(ws, 'open');
+  ws.send('over ');
+  const [data] = await once(ws, 'message');
+  process.stdout.write(String(data));
+  ws.close();
+  wss.close();
+`;
+
+const versions = (more) => `Object.defineProperty(process, 'versions', { value: { ...process.versions, ${more} } });\n`;
+
+plain('where the libuv that is found is not the one that the host runs on, threads serve sockets', async () => {
+  for (const uv of ["'1.18.0'", "'2.0.0'", "''", 'undefined', "process.versions.uv + '-dev'"]) {
+    // The package is loaded behind the change, which an import would come before.
+    const source = versions(`uv: ${uv}`) + TALK.replace(/import \{ WebSocket, WebSocketServer \} from (.*);/, 'const { WebSocket, WebSocketServer } = await import($1);') + PLANE;
+    assert.equal(await program(source, { env: { ITODEN_DATA_PLANE: '' } }), 'over threads', uv);
+    await assert.rejects(program(source, { env: { ITODEN_DATA_PLANE: 'loop' } }), /ITODEN_DATA_PLANE is loop, but the libuv that this host runs on \(.*\) is not to be had/);
+  }
+});
+
+for (const [runtime, name] of [['Electron', 'electron'], ['NW.js', 'nw']]) {
+  plain(`under ${runtime} threads serve sockets, unless the event loop is asked for`, async () => {
+    const before = versions(`${name}: '40.0.0'`);
+    assert.equal(await plane('', before), 'threads');
+    assert.equal(await plane('loop', before), process.platform === 'win32' ? 'threads' : 'loop');
   });
 }
 
@@ -291,4 +327,53 @@ plain('a worker that is terminated takes its connections with it, whatever they 
     for (const ws of clients) ws.resume();
     for (const end of ends) assert.deepEqual(await end, [1006, '']);
   }
+});
+
+const BOTH = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { WebSocket, WebSocketServer } = require(workerData.main);
+  const { border } = require(workerData.border);
+  const wss = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  let steps = 0;
+  const step = () => parentPort.postMessage({ steps: (steps += 1), plane: border.hub.inLoop ? 'loop' : 'threads' });
+  wss.on('connection', (ws) => {
+    step();
+    ws.on('message', (data) => ws.send(data));
+    ws.on('close', step);
+  });
+  const dial = () => {
+    const ws = new WebSocket('ws://127.0.0.1:' + wss.address().port);
+    ws.on('open', () => {
+      step();
+      ws.send(Buffer.alloc(100_000));
+    });
+    ws.on('message', () => {
+      step();
+      if (steps % 3 === 0) ws.close();
+      else ws.send('again');
+    });
+    ws.on('close', dial);
+    ws.on('error', () => {});
+  };
+  wss.on('listening', () => { for (let index = 0; index < 8; index += 1) dial(); });
+`;
+
+plain('a worker has a loop of its own, and can be terminated at any moment of its servers and clients', async () => {
+  const workerData = { main: path.join(root, 'dist/index.js'), border: path.join(root, 'dist/border.js') };
+  const wanted = process.env.ITODEN_DATA_PLANE === 'threads' || process.platform === 'win32' ? 'threads' : 'loop';
+  const ends = async (most) => {
+    const worker = new Worker(BOTH, { eval: true, workerData });
+    const planes = new Set();
+    await new Promise((resolve, reject) => {
+      worker.on('error', reject);
+      worker.on('message', ({ steps, plane }) => {
+        planes.add(plane);
+        if (steps >= most) resolve();
+      });
+    });
+    assert.equal(await worker.terminate(), 1);
+    assert.deepEqual([...planes], [wanted]);
+  };
+  // Three at once, each ended in the midst of something else.
+  for (let most = 1; most < 60; most += 9) await Promise.all([ends(most), ends(most + 3), ends(most + 6)]);
 });

@@ -38,6 +38,7 @@ export { Inspector } from './inspector.js';
 export type { Inspection, InspectorOptions } from './inspector.js';
 export type { ModuleSource } from './module.js';
 export type { Transport } from './engine.js';
+export type { RawTransport } from './over.js';
 export { WebSocketSession } from './session.js';
 export type { SessionOptions } from './session.js';
 export { WebSocketSessionStream } from './session-stream.js';

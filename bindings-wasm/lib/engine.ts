@@ -51,6 +51,8 @@ export class Engine {
     const { extensions = '' } = this.#transport;
     try {
       await codec.load();
+      // "queue a task" (WHATWG): who gets the session by a promise can listen before anything is told.
+      await new Promise((resolve) => setTimeout(resolve));
       this.#connection = new Connection(role, { extensions, ...options });
     } catch (error) {
       this.#end();

@@ -125,6 +125,16 @@ export interface UpgradeResponse {
   readonly rest: Uint8Array<ArrayBuffer>;
 }
 
+/** What a server accepts a request with. */
+export interface AcceptOptions {
+  /** One that the client offers. */
+  readonly subprotocol?: string | null;
+  /** Added to the response. */
+  readonly headers?: Iterable<readonly [string, string]>;
+  /** Compression to accept, if the client offers it; `false` by default. */
+  readonly deflate?: boolean | DeflateOptions;
+}
+
 /** What a server sends to accept: over HTTP/1.1 `bytes`, over HTTP/2 `headers` with a `:status`. */
 export interface Accepted extends Agreement {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -298,14 +308,7 @@ export class ServerHandshake extends Handshake {
   }
 
   /** Accepts the request. `subprotocol` is one that the client offers; `headers` are added to the response. */
-  accept(
-    options: {
-      subprotocol?: string | null;
-      headers?: Iterable<readonly [string, string]>;
-      /** Compression to accept, if the client offers it; `false` by default. */
-      deflate?: boolean | DeflateOptions;
-    } = {},
-  ): Accepted {
+  accept(options: AcceptOptions = {}): Accepted {
     if (!this.#subprotocols) throw new Error('there is no request to be accepted: receive() has not returned one');
     const { subprotocol = null, headers = [], deflate } = options;
     if (subprotocol !== null) checkText(subprotocol, 'the subprotocol');
@@ -383,5 +386,7 @@ function open(wasm: Wasm, code: number): Agreement {
   return { subprotocol, extensions: read.text() };
 }
 
+export { acceptOver, connectOver } from './over.js';
+export type { OpenTransport, RawTransport, RefuseOptions } from './over.js';
 export type { HeaderList } from './blobs.js';
 export type { ModuleSource } from './module.js';

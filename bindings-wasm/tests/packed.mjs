@@ -1,21 +1,22 @@
-// The package as somebody installs it: packed, and unpacked into a folder of their own.
+// The package as somebody installs it: packed, and installed into a folder of their own; and what they do with it.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
-/** A project that depends on the packed package. `remove()` it. */
+/** A project that has nothing but the packed package, which npm has installed. `remove()` it. */
 export function consumer() {
   const home = mkdtempSync(join(tmpdir(), 'itoden-wasm-'));
-  const own = join(home, 'node_modules', 'itoden-wasm');
-  mkdirSync(own, { recursive: true });
-  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', home], { cwd: folder, encoding: 'utf8' }));
-  execFileSync('tar', ['-xzf', join(home, filename), '--strip-components=1', '-C', own]);
+  const npm = (args, cwd) => execFileSync('npm', [...args, '--silent', '--offline', '--no-audit', '--no-fund'], { cwd, encoding: 'utf8' });
+  const told = JSON.parse(npm(['pack', '--json', '--pack-destination', home], folder));
+  const [{ filename }] = Array.isArray(told) ? told : Object.values(told);
   writeFileSync(join(home, 'package.json'), '{"private":true,"type":"module"}\n');
+  npm(['install', `./${filename}`], home);
   return {
     home,
     /** @param {string} name @param {string} text */
@@ -28,33 +29,65 @@ export function consumer() {
   };
 }
 
+/** The blocks of code under a heading of the README, as they stand there. @param {string} heading */
+export function readmeBlocks(heading) {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0];
+  if (section === undefined) throw new Error(`the README has no heading '${heading}'`);
+  return Array.from(section.matchAll(/^```(js|ts)\n([^]*?)^```$/gm), ([, language, code]) => ({ language, code }));
+}
+
+/** The client and the server that the README begins with. */
+export const tenLines = readmeBlocks('A client and a server')[0].code;
+
+/** The same in JavaScript. @param {string} [entry] @param {string} [handshake] what it imports instead */
+export const tenLinesModule = (entry = 'itoden-wasm', handshake = 'itoden-wasm/handshake') =>
+  transformSync(tenLines, { loader: 'ts' }).code.replace('"itoden-wasm"', JSON.stringify(entry)).replace('"itoden-wasm/handshake"', JSON.stringify(handshake));
+
 /**
- * What every consumer does: the shared vectors, every chunking, and a session, from its imports alone. It returns how many
- * cases were run, and throws at the first that goes wrong.
+ * What every consumer does: the shared vectors, every chunking; a session with compression, handshake and all; and the README's
+ * client and server with one another. From its imports alone: `lines` has the README's. It returns how many cases were run,
+ * and throws at the first that goes wrong.
  */
-export const program = (entry, handshake, load = 'await init(); await initHandshake();') => `
+export const program = (entry, handshake, lines = './ten-lines.js', load = 'await init(); await initHandshake();') => `
 import init, { Connection, FrameDecoder, FrameEncoder, WebSocketSession } from '${entry}';
-import initHandshake, { ClientHandshake, ServerHandshake } from '${handshake}';
+import initHandshake, { acceptOver, connectOver } from '${handshake}';
+import { client, server } from '${lines}';
 import { runVectors } from './vectors.js';
+
+const pipe = () => {
+  const [there, back] = [new TransformStream(), new TransformStream()];
+  return [{ readable: back.readable, writable: there.writable }, { readable: there.readable, writable: back.writable }];
+};
+const next = (session, name) => new Promise((resolve) => session.addEventListener(name, resolve, { once: true }));
+
+/** Three messages there and back, and the closing handshake, which both ends have to call clean. */
+async function converse(near, far, answer) {
+  await next(near, 'open');
+  for (const text of ['Hello', 'h\\u00e9llo', 'a'.repeat(5000)]) {
+    near.send(text);
+    const { data } = await next(near, 'message');
+    if (data !== answer(text)) throw new Error('the session answered ' + data);
+  }
+  const closes = [near, far].map((session) => next(session, 'close'));
+  near.close(1000, 'done');
+  for (const { code, reason, wasClean } of await Promise.all(closes)) {
+    if (code !== 1000 || reason !== 'done' || !wasClean) throw new Error('the session ended with ' + code + ' ' + reason);
+  }
+}
 
 export async function run() {
   ${load}
   const count = runVectors(Connection, FrameDecoder);
-  const client = new ClientHandshake({ host: 'example.com', deflate: true });
-  const server = new ServerHandshake();
-  server.receive(client.request);
-  const accepted = server.accept({ deflate: true });
-  client.receive(accepted.bytes);
-  const [there, back] = [new TransformStream(), new TransformStream()];
-  const near = new WebSocketSession({ readable: back.readable, writable: there.writable, ...client.open() });
-  const far = new WebSocketSession({ readable: there.readable, writable: back.writable, ...accepted }, { role: 'server' });
+  let [here, there] = pipe();
+  const [asked, accepted] = await Promise.all([connectOver(here, { host: 'example.com', deflate: true }), acceptOver(there, () => ({ deflate: true }))]);
+  if (asked.extensions !== 'permessage-deflate') throw new Error('no compression was agreed on: ' + asked.extensions);
+  const far = new WebSocketSession(accepted, { role: 'server' });
   far.onmessage = ({ data }) => far.send(data.toUpperCase());
-  near.onopen = () => near.send('a'.repeat(5000));
-  const text = await new Promise((resolve) => (near.onmessage = ({ data }) => resolve(data)));
-  near.close(1000, 'done');
-  const { code, wasClean } = await new Promise((resolve) => (near.onclose = resolve));
-  if (text !== 'A'.repeat(5000) || code !== 1000 || !wasClean) throw new Error('the session went wrong');
-  if (new FrameEncoder('server').encodeText('é').length !== 4) throw new Error('the encoder went wrong');
+  await converse(new WebSocketSession(asked), far, (text) => text.toUpperCase());
+  [here, there] = pipe();
+  await converse(...(await Promise.all([client(here), server(there)])), (text) => text);
+  if (new FrameEncoder('server').encodeText('\\u00e9').length !== 4) throw new Error('the encoder went wrong');
   return count;
 }`;
 

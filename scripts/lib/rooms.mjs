@@ -77,6 +77,6 @@ export const rooms = [
   },
   { name: 'wasm', needs: ['npm', 'wasm', 'browser', 'peers'], commands: [npm('bindings-wasm')] },
   { name: 'chat', needs: ['npm', 'node', 'wasm', 'python'], commands: [npm('examples/chat')] },
-  { name: 'inspector', needs: ['npm', 'wasm', 'browser'], commands: [npm('examples/inspector')] },
+  { name: 'inspector', needs: ['npm', 'wasm', 'browser', 'peers'], commands: [npm('examples/inspector')] },
   { name: 'tests', needs: ['npm', 'node', 'wasm', 'python', 'browser', 'peers'], commands: [npm('tests')] },
 ];

@@ -65,9 +65,9 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Starts, where the host has libuv.
-    pub fn start(env: &Env, serve: &Function<'_, (), ()>) -> napi::Result<Option<Rc<Self>>> {
-        let Some(uv) = Loop::of(env) else { return Ok(None) };
+    /// Starts, where the host runs on the libuv that it says: this version.
+    pub fn start(env: &Env, serve: &Function<'_, (), ()>, version: &str) -> napi::Result<Option<Rc<Self>>> {
+        let Some(uv) = Loop::of(env, version) else { return Ok(None) };
         let plane = Rc::new(Self {
             serve: Callback::new(env, serve)?,
             ready: RefCell::default(),

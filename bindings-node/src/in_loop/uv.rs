@@ -8,7 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
@@ -21,6 +21,9 @@ use napi::{Env, Status, sys};
 pub const READABLE: u8 = 1;
 /// The descriptor can be written.
 pub const WRITABLE: u8 = 2;
+
+/// libuv 1 keeps its binary interface; what is used here is there since 1.19, older than any Node that loads this.
+const LEAST_MINOR: c_uint = 19;
 
 /// `uv_handle_type`: its order is part of libuv's binary interface.
 #[derive(Clone, Copy)]
@@ -50,7 +53,7 @@ macro_rules! functions {
                 Some(Self {
                     $($name: {
                         let found = look_up(concat!(stringify!($name), "\0"))?;
-                        // SAFETY: libuv has declared this name so since version 1.19, older than any Node that loads this.
+                        // SAFETY: libuv has declared this name so since version 1.19; `Functions::is` asks for that before any other is called.
                         unsafe { std::mem::transmute::<NonNull<c_void>, unsafe extern "C" fn($($argument),*) $(-> $result)?>(found) }
                     },)*
                 })
@@ -59,7 +62,20 @@ macro_rules! functions {
     };
 }
 
+impl Functions {
+    /// Whether this libuv has that version, and one whose binary interface is known here.
+    fn is(&self, version: &str) -> bool {
+        // SAFETY: both are asked for what is built into them; the string is static and ends with a zero.
+        let (number, text) = unsafe { ((self.uv_version)(), CStr::from_ptr((self.uv_version_string)())) };
+        let (major, minor) = (number >> 16, (number >> 8) & 0xff);
+        major == 1 && minor >= LEAST_MINOR && text.to_bytes() == version.as_bytes()
+    }
+}
+
 functions! {
+    uv_version: fn() -> c_uint;
+    uv_version_string: fn() -> *const c_char;
+    uv_backend_fd: fn(Raw) -> c_int;
     uv_handle_size: fn(HandleType) -> usize;
     uv_unref: fn(Raw);
     uv_close: fn(Raw, OnOther);
@@ -109,10 +125,18 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// The loop of this environment; `None` if the host has no libuv.
-    pub fn of(env: &Env) -> Option<Rc<Self>> {
+    /// The loop of this environment; `None` if the host has no libuv, or the one that is found by its name is not `version`,
+    /// which the host says that it runs on: then it is somebody else's, or pretends. Nothing is watched to find that out.
+    pub fn of(env: &Env, version: &str) -> Option<Rc<Self>> {
         let functions = Functions::find()?;
+        if !functions.is(version) {
+            return None;
+        }
         let raw = env.get_uv_event_loop().ok()?.cast();
+        // SAFETY: the loop belongs to this libuv, as far as can be known, and it is asked for a number.
+        if unsafe { (functions.uv_backend_fd)(raw) } < 0 {
+            return None; // nothing that can be waited for
+        }
         let (open, closing, hook) = (RefCell::default(), Cell::new(0), Cell::new(null_mut()));
         let this = Rc::new(Self { functions, raw, open, closing, hook });
         // It is given back when the environment ends.

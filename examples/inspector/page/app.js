@@ -193,7 +193,15 @@ async function open(file) {
 function readTextarea() {
   readAgain = readTextarea;
   if (!pasted.value.trim()) return fail('');
-  void read('Pasted', () => readPasted('pasted', pasted.value, settings()));
+  const name = pasted.value === examples[0]?.text ? 'An example' : 'Pasted';
+  void read(name, () => readPasted('pasted', pasted.value, settings()));
+}
+
+/** Who comes sees a frame at once, which the first paste replaces. */
+function beginWithExample() {
+  if (pasted.value) return;
+  pasted.value = examples[0]?.text ?? '';
+  pasted.addEventListener('focus', () => pasted.select(), { once: true });
 }
 
 function listen() {
@@ -225,8 +233,10 @@ function listen() {
     event.preventDefault();
     document.body.classList.remove('dropping');
     const file = event.dataTransfer?.files[0];
-    if (file) void open(file);
-    else fail('What was dropped is no file.');
+    if (file && event.dataTransfer) {
+      fileInput.files = event.dataTransfer.files; // so that its name stands there
+      void open(file);
+    } else fail('What was dropped is no file.');
   });
 }
 
@@ -257,6 +267,7 @@ const tabs = startTabs((name) => {
 try {
   await Promise.all([init(), initHandshake()]);
   offerExamples();
+  beginWithExample();
   listen();
   readTextarea();
   document.documentElement.dataset.ready = '';

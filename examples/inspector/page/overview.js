@@ -60,22 +60,29 @@ export function drawFigures({ sums, errors, isFull, itemCount }) {
 
 /** At most so many frames are looked at to draw the strip. */
 const MOST_DRAWN = 20_000;
+/** In CSS pixels. */
+const HEIGHT = 64;
 
-/** All frames in a strip, by time where the capture has it, else by place; the client's above, the server's below. */
+/**
+ * All frames in a strip, by time where the capture has it, else by place; the client's above, the server's below. They are
+ * drawn once, beside; when another is chosen only that is copied.
+ */
 export class Strip {
   #canvas = byId('strip', HTMLCanvasElement);
+  #frames = document.createElement('canvas');
   /** @type {Session | undefined} */
   #session;
   #start = 0;
   #chosen = -1;
-  /** @type {[x: number, index: number][]} */
+  /** In the order of the frames. @type {{ x: number, wide: number, index: number }[]} */
   #marks = [];
 
   /** @param {(index: number) => void} onChoose */
   constructor(onChoose) {
     this.#canvas.addEventListener('click', ({ offsetX }) => {
-      const nearest = this.#marks.reduce((best, mark) => (Math.abs(mark[0] - offsetX) < Math.abs(best[0] - offsetX) ? mark : best), this.#marks[0] ?? [0, 0]);
-      onChoose(nearest[1]);
+      const far = (/** @type {{ x: number, wide: number }} */ { x, wide }) => Math.abs(x + wide / 2 - offsetX);
+      const [first, ...others] = this.#marks;
+      if (first) onChoose(others.reduce((best, mark) => (far(mark) < far(best) ? mark : best), first).index);
     });
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw());
@@ -92,20 +99,19 @@ export class Strip {
   /** @param {number} index */
   choose(index) {
     this.#chosen = index;
-    this.#draw();
+    this.#present();
   }
 
   #draw() {
     const session = this.#session;
-    const context = this.#canvas.getContext('2d');
+    const context = this.#frames.getContext('2d');
     const width = this.#canvas.clientWidth;
     if (!session || !context || width === 0) return;
-    const [height, scale] = [64, devicePixelRatio || 1];
-    this.#canvas.width = width * scale;
-    this.#canvas.height = height * scale;
+    const [height, scale] = [HEIGHT, devicePixelRatio || 1];
+    this.#canvas.width = this.#frames.width = width * scale;
+    this.#canvas.height = this.#frames.height = height * scale;
     context.scale(scale, scale);
-    const colour = (/** @type {string} */ name) => getComputedStyle(this.#canvas).getPropertyValue(name) || 'gray';
-    const tones = { data: colour('--mark-data'), control: colour('--mark-control'), error: colour('--mark-error'), gap: colour('--mark-gap') };
+    const tones = { data: this.#colour('--mark-data'), control: this.#colour('--mark-control'), error: this.#colour('--mark-error'), gap: this.#colour('--mark-gap') };
     const last = session.itemCount ? session.item(session.itemCount - 1) : undefined;
     const duration = last ? last.time - this.#start : NaN;
     const hasTime = duration > 0;
@@ -127,13 +133,42 @@ export class Strip {
       const tall = Math.min(28, 5 + Math.log2(1 + item.size) * 1.6);
       context.fillStyle = tones[toneOf(session, item)];
       context.fillRect(x, item.kind !== FRAME ? 32 - tall / 2 : item.sender === 'client' ? 31 - tall : 33, wide, tall);
-      this.#marks.push([x + wide / 2, index]);
-      if (index !== this.#chosen) continue;
-      context.strokeStyle = colour('--mark-chosen');
-      context.lineWidth = 2;
-      context.strokeRect(Math.max(x - 2, 1), 1, wide + 4, height - 2);
+      this.#marks.push({ x, wide, index });
     }
     context.fillStyle = tones.gap;
     context.fillRect(0, 31.5, width, 1);
+    this.#present();
   }
+
+  /** The frames, and around the chosen one, or the last drawn before it, a box. */
+  #present() {
+    const context = this.#canvas.getContext('2d');
+    if (!context || this.#frames.width === 0) return;
+    const scale = devicePixelRatio || 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    context.drawImage(this.#frames, 0, 0);
+    const mark = this.#marks[lastUpTo(this.#marks, this.#chosen)];
+    if (!mark) return;
+    context.scale(scale, scale);
+    context.strokeStyle = this.#colour('--mark-chosen');
+    context.lineWidth = 2;
+    context.strokeRect(Math.max(mark.x - 2, 1), 1, mark.wide + 4, HEIGHT - 2);
+  }
+
+  /** @param {string} name */
+  #colour(name) {
+    return getComputedStyle(this.#canvas).getPropertyValue(name) || 'gray';
+  }
+}
+
+/** Where the last mark of at most this frame is; -1 if there is none. @param {{ index: number }[]} marks @param {number} index */
+function lastUpTo(marks, index) {
+  let [from, to] = [0, marks.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((marks[middle]?.index ?? 0) <= index) from = middle + 1;
+    else to = middle;
+  }
+  return from - 1;
 }
