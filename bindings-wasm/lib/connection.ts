@@ -6,7 +6,7 @@ import { checkSent } from './errors.js';
 import { readEvents } from './events.js';
 import type { ConnectionEvent } from './events.js';
 import type { Handle } from './exports.js';
-import { codec, keySources } from './module.js';
+import { codec, encodeText, keySources } from './module.js';
 import type { Wasm } from './module.js';
 import { Resource } from './resource.js';
 
@@ -53,12 +53,23 @@ export interface MessageOptions {
   compress?: boolean;
 }
 
+export interface BinaryOptions extends MessageOptions {
+  /**
+   * Whether the bytes stay as they are until they are written: then a server's connection keeps them instead of a copy, and
+   * `takeOutputs` hands out the very bytes, if they are 1 KiB or more and not compressed. `false` by default.
+   */
+  lend?: boolean;
+}
+
 export interface FragmentOptions extends Pick<DataFrameOptions, 'fin'>, MessageOptions {}
 
 const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
 
 /** The names of WHATWG's ready states, of which a connection passes through the last three. */
 export type ReadyState = Exclude<(typeof readyStates)[number], 'connecting'>;
+
+/** From this length on a payload that is neither masked nor compressed is not brought into the module. */
+const LARGE = 1024;
 
 /** What the function that chooses masking keys has done wrong, if anything. Apart, so that it doesn't hold a connection. */
 interface KeySource {
@@ -76,6 +87,10 @@ export class Connection extends Resource {
   /** Which end this is. */
   readonly role: Role;
   readonly #now: () => number;
+  /** Whether there may be compression. */
+  readonly #extended: boolean;
+  /** Payloads that are not in the module, and behind how many bytes of its output each goes. */
+  #apart: { readonly place: number; readonly payload: Uint8Array }[] = [];
   /** Of who chooses keys. */
   readonly #keys: KeySource | undefined;
 
@@ -89,6 +104,7 @@ export class Connection extends Resource {
     super(codec, 'connection_free', (wasm) => make(wasm, role, source, options));
     this.role = role;
     this.#now = now;
+    this.#extended = !!options.extensions;
     if (source === 0) return;
     this.#keys = keys;
     keysCollected.register(this, source);
@@ -167,13 +183,16 @@ export class Connection extends Resource {
   sendText(text: string, { compress = true }: MessageOptions = {}): void {
     checkText(text, 'the text');
     checkBoolean(compress, 'compress');
+    if (this.#keeps(text, compress) && this.#sendApart(true, compress, encodeText(text))) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, true, compress, this.wasm.putText(text)));
   }
 
   /** Sends a binary message in one frame (§5.6). */
-  sendBinary(bytes: Uint8Array, { compress = true }: MessageOptions = {}): void {
+  sendBinary(bytes: Uint8Array, { compress = true, lend = false }: BinaryOptions = {}): void {
     checkBytes(bytes, 'the message');
     checkBoolean(compress, 'compress');
+    checkBoolean(lend, 'lend');
+    if (this.#keeps(bytes, compress) && this.#sendApart(false, compress, lend ? bytes : bytes.slice())) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, false, compress, this.wasm.put(bytes)));
   }
 
@@ -214,18 +233,50 @@ export class Connection extends Resource {
 
   /** Everything that is to be written now, possibly nothing. It counts as written. */
   takeOutput(): Uint8Array<ArrayBuffer> {
+    return joined(this.takeOutputs());
+  }
+
+  /**
+   * The same as it lies in memory, for who can write several buffers at once: a large payload that a server sends is one of its
+   * own, which no copy was made of if it was lent.
+   */
+  takeOutputs(): Uint8Array[] {
     return this.#guarded((handle) => {
       const { exports } = this.wasm;
-      let output: Uint8Array<ArrayBuffer> | undefined;
+      const outputs: Uint8Array[] = [];
       for (;;) {
         exports.connection_output(handle);
         const [address, length] = [this.wasm.told(0), this.wasm.told(1)];
-        if (length === 0) return output ?? new Uint8Array();
+        if (length === 0) {
+          // What a connection still had to write when it ended is dropped.
+          this.#apart = [];
+          return outputs;
+        }
         const part = this.wasm.copy(address, length);
-        exports.connection_transmitted(handle, length);
-        output = output ? joined(output, part) : part;
+        exports.connection_transmitted(handle);
+        let from = 0;
+        for (const { place, payload } of this.#apart) {
+          outputs.push(part.subarray(from, place), payload);
+          from = place;
+        }
+        this.#apart = [];
+        if (from < length) outputs.push(from > 0 ? part.subarray(from) : part);
       }
     });
+  }
+
+  /** Whether a payload is worth keeping here; whether it may be kept is for the core to say. */
+  #keeps({ length }: { readonly length: number }, compress: boolean): boolean {
+    return length >= LARGE && this.role === 'server' && !(compress && this.#extended);
+  }
+
+  /** Sends what the module need not see; whether it was sent. */
+  #sendApart(isText: boolean, compress: boolean, payload: Uint8Array): boolean {
+    const result = this.wasm.exports.connection_apart(this.handle, isText, compress, payload.length);
+    if (result === 2) return false;
+    checkSent(this.wasm, result);
+    this.#apart.push({ place: this.wasm.told(0), payload });
+    return true;
   }
 
   #fragment(isText: boolean, part: string | Uint8Array, { fin = true, compress = true }: FragmentOptions): void {
@@ -265,12 +316,16 @@ export class Connection extends Resource {
   }
 }
 
-/** What is waiting, and a pong that only now had room behind it. */
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  // What the module gave is a buffer of this kind.
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 let lastSource = 0;

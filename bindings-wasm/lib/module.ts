@@ -8,6 +8,8 @@ export type ModuleSource = BufferSource | WebAssembly.Module | Response | Reques
 /** Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
 const SHORT_TEXT = 16_384;
 const encoder = new TextEncoder();
+/** @internal */
+export const encodeText = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 // The core has checked the text already; a byte order mark is part of it.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

@@ -131,6 +131,20 @@ pub extern "C" fn connection_send(connection: Handle<RawConnection>, text: bool,
     })
 }
 
+/// Sends a message whose payload of `len` bytes JavaScript keeps: the word is behind how many bytes of the output it goes. 1 as
+/// above, and 2 if nothing was sent, since the payload has to be masked or compressed.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_apart(connection: Handle<RawConnection>, text: bool, compress: bool, len: usize) -> u32 {
+    connection.with(|raw| match raw.connection.send_apart(kind(text), len, SendOptions { compress }) {
+        Ok(Some(place)) => {
+            tell(&[place as u32]);
+            0
+        }
+        Ok(None) => 2,
+        Err(error) => error::send(&error),
+    })
+}
+
 /// Sends them as the next fragment of a message (§5.4).
 #[unsafe(no_mangle)]
 pub extern "C" fn connection_fragment(
@@ -171,8 +185,8 @@ pub extern "C" fn connection_output(connection: Handle<RawConnection>) {
 
 /// These bytes are written.
 #[unsafe(no_mangle)]
-pub extern "C" fn connection_transmitted(connection: Handle<RawConnection>, count: usize) {
-    connection.with(|raw| raw.connection.transmitted(count));
+pub extern "C" fn connection_transmitted(connection: Handle<RawConnection>) {
+    connection.with(|raw| raw.connection.transmitted_all());
 }
 
 /// OPEN (1), CLOSING (2) or CLOSED (3); and as bits from 2 on whether, all output being taken, this side of the transport is
@@ -264,8 +278,8 @@ impl RawConnection {
     fn output(&mut self) -> [u32; 2] {
         loop {
             match self.connection.poll_transmit() {
-                // One slice: nothing is queued by reference here.
-                Some(Transmit::Write(segments)) => return place(segments.first()),
+                // Nothing is queued by reference here.
+                Some(Transmit::Write(segments)) => return place(segments.contiguous().unwrap_or_default()),
                 Some(Transmit::Shutdown) => self.shutdown = true,
                 None => return [0, 0],
             }

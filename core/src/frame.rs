@@ -108,6 +108,12 @@ impl Decoder {
         Ok(Some(Piece { header, first: true, offset: 0, payload }))
     }
 
+    /// What it asks of headers.
+    #[inline]
+    pub const fn rules(&self) -> HeaderRules {
+        self.rules
+    }
+
     /// Whether the next byte begins a frame.
     #[inline]
     pub const fn is_between_frames(&self) -> bool {

@@ -44,6 +44,8 @@ pub(crate) struct Output {
     front_counted: u64,
     /// Pongs in the queue.
     pongs: u16,
+    /// Whether the queue has headers whose payloads the driver has.
+    apart: bool,
 }
 
 /// Payloads by reference.
@@ -57,7 +59,16 @@ struct Shared {
 
 impl Output {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), front: 0, front_written: 0, shared: None, buffered: 0, front_counted: 0, pongs: 0 }
+        Self {
+            bytes: Vec::new(),
+            front: 0,
+            front_written: 0,
+            shared: None,
+            buffered: 0,
+            front_counted: 0,
+            pongs: 0,
+            apart: false,
+        }
     }
 
     #[inline]
@@ -108,6 +119,18 @@ impl Output {
         shared.payloads.push_back((self.bytes.len(), payload));
     }
 
+    /// Queues the header of a frame, whose payload the driver puts behind as many bytes of the queue as are returned.
+    pub(crate) fn push_apart(&mut self, mut header: FrameHeader, len: usize) -> usize {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare::take();
+        }
+        header.payload_len = len as u64;
+        header.write(&mut self.bytes);
+        self.count(header, len);
+        self.apart = true;
+        self.segments().len()
+    }
+
     #[inline]
     fn count(&mut self, header: FrameHeader, len: usize) {
         match header.opcode {
@@ -133,6 +156,10 @@ impl Output {
         if count == len {
             return self.clear();
         }
+        assert!(
+            !self.apart,
+            "{count} bytes are said to be written, but beside a payload kept apart all {len} were to be"
+        );
         let mut written = self.front_written + count;
         loop {
             let Ok(Some((header, header_len))) = FrameHeader::parse(&self.bytes[self.front..], HeaderRules::ANY) else {
@@ -250,6 +277,12 @@ impl<'a> Segments<'a> {
     /// The first slice; the whole of the bytes unless payloads are queued by reference.
     pub fn first(&self) -> &'a [u8] {
         self.iter().next().unwrap_or_default()
+    }
+
+    /// All bytes, unless payloads are queued by reference: then they are not in one slice.
+    pub fn contiguous(&self) -> Option<&'a [u8]> {
+        let output = self.output;
+        output.shared.is_none().then(|| &output.bytes[output.front + output.front_written..])
     }
 
     /// Fills `slices` for a vectored write; how many were filled.

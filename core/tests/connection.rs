@@ -377,6 +377,79 @@ fn what_a_transport_takes_at_once_is_not_queued_and_the_rest_is() {
 }
 
 #[test]
+fn a_payload_that_stays_with_the_driver_goes_where_it_is_told() {
+    let mut server = common::connection("server", Config::default());
+    let mut alike = common::connection("server", Config::default());
+    let payloads = [(MessageKind::Binary, vec![7; 70_000]), (MessageKind::Text, vec![b'a'; 200])];
+    let mut places = Vec::new();
+    for (kind, payload) in &payloads {
+        server.ping(b"between").unwrap();
+        places.push(server.send_apart(*kind, payload.len(), SendOptions::default()).unwrap().unwrap());
+        alike.ping(b"between").unwrap();
+        alike.send_shared(*kind, payload.clone().into()).unwrap();
+    }
+    server.pong(b"behind").unwrap();
+    alike.pong(b"behind").unwrap();
+    assert_eq!(server.buffered_amount(), 70_200);
+    let queue = transmit(&mut server);
+    assert_eq!(server.buffered_amount(), 0);
+    let (mut stream, mut from) = (Vec::new(), 0);
+    for (place, (_, payload)) in places.into_iter().zip(&payloads) {
+        stream.extend_from_slice(&queue[from..place]);
+        stream.extend_from_slice(payload);
+        from = place;
+    }
+    stream.extend_from_slice(&queue[from..]);
+    assert!(stream == transmit(&mut alike));
+    // The next burst may be written in part again.
+    server.send(Message::binary(b"whole")).unwrap();
+    server.transmitted(3);
+    assert_eq!(server.buffered_amount(), 4);
+}
+
+#[test]
+fn what_is_left_of_a_queue_is_one_slice_until_a_payload_is_queued_by_reference() {
+    let mut server = common::connection("server", Config::default());
+    let contiguous = |server: &mut Connection| match server.poll_transmit() {
+        Some(Transmit::Write(segments)) => segments.contiguous().map(<[u8]>::to_vec),
+        other => panic!("{other:?}"),
+    };
+    server.send(Message::binary(b"first")).unwrap();
+    server.send(Message::binary(b"second")).unwrap();
+    server.transmitted(9);
+    assert_eq!(contiguous(&mut server).as_deref(), Some(&b"second"[..]));
+    server.send_shared(MessageKind::Binary, vec![7; 10_000].into()).unwrap();
+    assert_eq!(contiguous(&mut server), None);
+    server.transmitted_all();
+    assert_eq!((server.poll_transmit().is_none(), server.buffered_amount()), (true, 0));
+}
+
+#[test]
+fn a_payload_that_stays_with_the_driver_is_bound_by_the_rules_of_every_other() {
+    let mut client = common::connection("client", Config::default());
+    assert_eq!(client.send_apart(MessageKind::Binary, 5000, SendOptions::default()), Ok(None));
+    let limits = Limits { max_buffered_amount: 4999, ..Limits::default() };
+    let mut server = common::connection("server", Config { limits, ..Config::default() });
+    assert_eq!(server.send_apart(MessageKind::Binary, 5000, SendOptions::default()), Ok(Some(4)));
+    let full = SendError::BufferFull { buffered: 5000, limit: 4999 };
+    assert_eq!(server.send_apart(MessageKind::Binary, 1, SendOptions::default()), Err(full));
+    transmit(&mut server);
+    server.send_fragment(MessageKind::Binary, b"a", false).unwrap();
+    let unfinished = server.send_apart(MessageKind::Binary, 1, SendOptions::default());
+    assert_eq!(unfinished, Err(SendError::MessageUnfinished));
+    server.close(Timestamp::ZERO, None, "").unwrap();
+    assert_eq!(server.send_apart(MessageKind::Binary, 1, SendOptions::default()), Err(SendError::NotOpen));
+}
+
+#[test]
+#[should_panic(expected = "beside a payload kept apart all 4 were to be")]
+fn a_queue_with_a_payload_elsewhere_is_written_as_a_whole() {
+    let mut server = common::connection("server", Config::default());
+    server.send_apart(MessageKind::Binary, 5000, SendOptions::default()).unwrap();
+    server.transmitted(3);
+}
+
+#[test]
 fn a_transport_is_not_offered_what_is_not_its_turn_or_may_not_be_sent() {
     let never = |_: &[std::io::IoSlice<'_>]| -> usize { panic!("it was offered something") };
     let message = Message::binary(b"behind");

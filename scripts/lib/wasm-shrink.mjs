@@ -137,6 +137,8 @@ export function shrink(bytes, { sentences }) {
   module.runPasses(['strip-debug', 'strip-dwarf', 'strip-producers', 'strip-target-features']);
   binaryen.setOptimizeLevel(2);
   binaryen.setShrinkLevel(2);
+  // The flow of each function is put together anew, which comes out shorter than rustc's.
+  module.runPasses(['flatten', 'rereloop']);
   // What one round leaves unused, the next takes out.
   for (let round = 0; round < 3; round += 1) module.optimize();
   if (!module.validate()) throw new Error('the shrunk module is not valid');

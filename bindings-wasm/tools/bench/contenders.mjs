@@ -28,9 +28,10 @@ const connection = ({ Connection }) => ({
           for (const end = Math.min(at + burst, payloads.length); at < end; at += 1) {
             const payload = payloads[at];
             if (typeof payload === 'string') sender.sendText(payload);
-            else sender.sendBinary(payload);
+            else sender.sendBinary(payload, { lend: true });
           }
-          sum += sender.takeOutput().length;
+          // A socket takes several buffers at once, as it does from ws.
+          for (const { length } of sender.takeOutputs()) sum += length;
         }
         return sum;
       },

@@ -91,6 +91,28 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a message whose payload of `len` bytes stays with the driver, where the core can't refer to it, as in a host whose
+    /// memory is another. Only the header is queued; the payload goes behind as many bytes of what
+    /// [`poll_transmit`](Self::poll_transmit) gives as are returned, other such payloads not counted. It counts toward
+    /// `buffered_amount`. As long as there is one in the queue, [`transmitted`](Self::transmitted) takes nothing less than
+    /// everything. Bytes sent as text must be UTF-8.
+    ///
+    /// `None`, and nothing is sent, if the payload has to be masked or compressed: then it is for
+    /// [`send_with`](Self::send_with).
+    pub fn send_apart(
+        &mut self,
+        kind: MessageKind,
+        len: usize,
+        options: SendOptions,
+    ) -> Result<Option<usize>, SendError> {
+        if self.mask_keys.is_some() || self.state.write_failed() || self.compresses(options, Some(len)) {
+            return Ok(None);
+        }
+        self.check_message()?;
+        let header = self.header(kind.opcode(), true);
+        Ok(Some(self.output.push_apart(header, len)))
+    }
+
     fn push_shared(&mut self, message: SharedMessage, options: SendOptions) {
         let (kind, payload) = message.into_parts();
         if self.compresses(options, Some(payload.len())) {

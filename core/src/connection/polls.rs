@@ -166,6 +166,11 @@ impl Connection {
         self.output.advance(count);
     }
 
+    /// The transport has taken all of what [`poll_transmit`](Self::poll_transmit) gave.
+    pub fn transmitted_all(&mut self) {
+        self.output.clear();
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout), if at all.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         // Once a Close frame is sent its own time runs, and no ping may be sent any more.
