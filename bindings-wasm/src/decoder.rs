@@ -208,8 +208,8 @@ mod tests {
         let find =
             |bytes: &[u8], ahead| decoder_find(Handle::new(RawFrameDecoder::new(0, 0, 4)), border::fill(bytes), ahead);
         assert_eq!(find(b"\x83\x83\x81\x01a\x82\x02b", 64), 2);
-        // Too large, and then masked, which is looked at only if it is near enough.
-        assert_eq!(find(b"\x82\x05\x81\x01a\x82\x81", 64), 7);
+        // Too large; and masked behind it, which leaves the last byte, and is looked at only if it is near enough.
+        assert_eq!(find(b"\x82\x05\x81\x01a\x82\x81", 64), 6);
         assert_eq!(find(b"\x82\x05\x81\x01a\x82\x81", 4), 2);
         assert_eq!(find(b"", 64), 0);
     }
