@@ -6,7 +6,7 @@ import { checkSent } from './errors.js';
 import { readEvents } from './events.js';
 import type { ConnectionEvent } from './events.js';
 import type { Handle } from './exports.js';
-import { codec, encodeText, keySources } from './module.js';
+import { codec, encodeText, keySources, SHORT_TEXT } from './module.js';
 import type { Wasm } from './module.js';
 import { Resource } from './resource.js';
 
@@ -68,7 +68,7 @@ const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
 /** The names of WHATWG's ready states, of which a connection passes through the last three. */
 export type ReadyState = Exclude<(typeof readyStates)[number], 'connecting'>;
 
-/** From this length on a payload that is neither masked nor compressed is not brought into the module. */
+/** From this length on bytes that are neither masked nor compressed are not brought into the module. */
 const LARGE = 1024;
 
 /** What the function that chooses masking keys has done wrong, if anything. Apart, so that it doesn't hold a connection. */
@@ -183,7 +183,7 @@ export class Connection extends Resource {
   sendText(text: string, { compress = true }: MessageOptions = {}): void {
     checkText(text, 'the text');
     checkBoolean(compress, 'compress');
-    if (this.#keeps(text, compress) && this.#sendApart(true, compress, encodeText(text))) return;
+    if (this.#keeps(text.length > SHORT_TEXT, compress) && this.#sendApart(true, compress, encodeText(text))) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, true, compress, this.wasm.putText(text)));
   }
 
@@ -192,7 +192,7 @@ export class Connection extends Resource {
     checkBytes(bytes, 'the message');
     checkBoolean(compress, 'compress');
     checkBoolean(lend, 'lend');
-    if (this.#keeps(bytes, compress) && this.#sendApart(false, compress, lend ? bytes : bytes.slice())) return;
+    if (this.#keeps(bytes.length >= LARGE, compress) && this.#sendApart(false, compress, lend ? bytes : bytes.slice())) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, false, compress, this.wasm.put(bytes)));
   }
 
@@ -256,18 +256,18 @@ export class Connection extends Resource {
         exports.connection_transmitted(handle);
         let from = 0;
         for (const { place, payload } of this.#apart) {
-          outputs.push(part.subarray(from, place), payload);
+          outputs.push(place - from === length ? part : part.subarray(from, place), payload);
           from = place;
         }
-        this.#apart = [];
+        if (from > 0) this.#apart = [];
         if (from < length) outputs.push(from > 0 ? part.subarray(from) : part);
       }
     });
   }
 
   /** Whether a payload is worth keeping here; whether it may be kept is for the core to say. */
-  #keeps({ length }: { readonly length: number }, compress: boolean): boolean {
-    return length >= LARGE && this.role === 'server' && !(compress && this.#extended);
+  #keeps(isLarge: boolean, compress: boolean): boolean {
+    return isLarge && this.role === 'server' && !(compress && this.#extended);
   }
 
   /** Sends what the module need not see; whether it was sent. */

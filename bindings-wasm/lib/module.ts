@@ -5,8 +5,8 @@ import type { Exports } from './exports.js';
 /** Where a module can come from: its bytes, a compiled module, a response that brings it, or its URL. */
 export type ModuleSource = BufferSource | WebAssembly.Module | Response | Request | URL | string;
 
-/** Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
-const SHORT_TEXT = 16_384;
+/** @internal Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
+export const SHORT_TEXT = 16_384;
 const encoder = new TextEncoder();
 /** @internal */
 export const encodeText = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
