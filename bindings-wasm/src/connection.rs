@@ -278,8 +278,8 @@ impl RawConnection {
     fn output(&mut self) -> [u32; 2] {
         loop {
             match self.connection.poll_transmit() {
-                // Nothing is queued by reference here.
-                Some(Transmit::Write(segments)) => return place(segments.contiguous().unwrap_or_default()),
+                // Nothing is queued by reference here, and all is written at once.
+                Some(Transmit::Write(segments)) => return place(segments.unwritten().unwrap_or_default()),
                 Some(Transmit::Shutdown) => self.shutdown = true,
                 None => return [0, 0],
             }

@@ -92,12 +92,14 @@ impl Connection {
     }
 
     /// Sends a message whose payload of `len` bytes stays with the driver, where the core can't refer to it, as in a host whose
-    /// memory is another. Only the header is queued; the payload goes behind as many bytes of what
-    /// [`poll_transmit`](Self::poll_transmit) gives as are returned, other such payloads not counted. It counts toward
-    /// `buffered_amount`. As long as there is one in the queue, [`transmitted`](Self::transmitted) takes nothing less than
-    /// everything. Bytes sent as text must be UTF-8.
+    /// memory is another. Only the header is queued; [`Segments::parts`](crate::Segments::parts) tells where the payload goes, and
+    /// how much of it is to be written yet. It counts toward `buffered_amount`, and [`transmitted`](Self::transmitted) counts its
+    /// bytes as all others. Bytes sent as text must be UTF-8.
     ///
-    /// `None`, and nothing is sent, if the payload has to be masked or compressed: then it is for
+    /// What is returned is for a driver that writes everything at once: behind how many bytes of
+    /// [`Segments::unwritten`](crate::Segments::unwritten) the payload goes, as long as nothing is written.
+    ///
+    /// `None`, and nothing is sent, if the payload has to be masked or compressed, or is empty: then it is for
     /// [`send_with`](Self::send_with).
     pub fn send_apart(
         &mut self,
@@ -105,7 +107,7 @@ impl Connection {
         len: usize,
         options: SendOptions,
     ) -> Result<Option<usize>, SendError> {
-        if self.mask_keys.is_some() || self.state.write_failed() || self.compresses(options, Some(len)) {
+        if len == 0 || self.mask_keys.is_some() || self.state.write_failed() || self.compresses(options, Some(len)) {
             return Ok(None);
         }
         self.check_message()?;
