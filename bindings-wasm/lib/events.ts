@@ -1,6 +1,7 @@
 import { protocolError } from './errors.js';
 import type { ProtocolError } from './errors.js';
 import type { Handle } from './exports.js';
+import { shortAscii } from './module.js';
 import type { Wasm } from './module.js';
 
 /**
@@ -95,7 +96,7 @@ function readEvent(
 ): ConnectionEvent {
   switch (type) {
     case TEXT:
-      return { type: 'text', text: wasm.text(address, length) };
+      return { type: 'text', text: readText(wasm, address, length) };
     case CLOSE:
       return { type: 'close', code: number, reason: wasm.text(address, length) };
     case FAILED:
@@ -106,4 +107,41 @@ function readEvent(
       return { type: 'closed', code: number & 0xffff, reason: wasm.text(address, length), wasClean, cause };
     }
   }
+}
+
+/** Of how many bytes is seen whether a text is likely to be ASCII. */
+const LOOKS = 16;
+/** In a host that knows nothing but UTF-8 there is none. */
+let wide: TextDecoder | null | undefined;
+
+function wideDecoder(): TextDecoder | null {
+  try {
+    return new TextDecoder('utf-16le', { ignoreBOM: true });
+  } catch {
+    return null;
+  }
+}
+
+/** Text that the core has checked. What is not ASCII comes as UTF-16: see src/text.rs. */
+function readText(wasm: Wasm, address: number, length: number): string {
+  const short = shortAscii(wasm.bytes(), address, length);
+  if (short !== undefined) return short;
+  if (wide === undefined) wide = wideDecoder();
+  if (wide === null || looksLikeAscii(wasm.bytes(), address, length)) return wasm.text(address, length);
+  let text = '';
+  for (const end = address + length; address < end; ) {
+    wasm.exports.text_units(address, end - address);
+    const [units, count, taken, isWide] = [wasm.told(0), wasm.told(1), wasm.told(2), wasm.told(3)];
+    // A string of Latin-1 takes half the memory, but only if it was never wider.
+    text += isWide ? wide.decode(wasm.bytes().subarray(units, units + 2 * count)) : wasm.text(address, taken);
+    address += taken;
+  }
+  return text;
+}
+
+function looksLikeAscii(bytes: Uint8Array, address: number, length: number): boolean {
+  const step = Math.max(1, Math.floor(length / LOOKS));
+  let all = 0;
+  for (let at = address; at < address + length; at += step) all |= bytes[at]!;
+  return all < 0x80;
 }

@@ -51,6 +51,9 @@ export interface Exports {
   connection_deadline(connection: Handle): number;
   connection_free(connection: Handle): void;
 
+  // src/text.rs
+  text_units(address: number, length: number): void;
+
   // src/handshake.rs
   handshake_server(maxHeadSize: number, maxHeaders: number, openTimeout: number): Handle;
   handshake_client(

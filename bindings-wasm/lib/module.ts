@@ -13,6 +13,32 @@ export const encodeText = (text: string): Uint8Array<ArrayBuffer> => encoder.enc
 // The core has checked the text already; a byte order mark is part of it.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
+/** Up to this length a string of ASCII is made faster here than by a decoder. */
+const SHORT_ASCII = 48;
+
+/** @internal The text, unless it is longer than that or not ASCII. */
+export function shortAscii(bytes: Uint8Array, from: number, length: number): string | undefined {
+  if (length > SHORT_ASCII) return undefined;
+  let text = '';
+  let at = from;
+  for (const end = from + length; at < end; ) {
+    const a = bytes[at]!;
+    // Eight at a time take a quarter of the time.
+    if (at + 8 > end) {
+      if (a > 0x7f) return undefined;
+      text += String.fromCharCode(a);
+      at += 1;
+      continue;
+    }
+    const [b, c, d] = [bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!];
+    const [e, f, g, h] = [bytes[at + 4]!, bytes[at + 5]!, bytes[at + 6]!, bytes[at + 7]!];
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+    at += 8;
+  }
+  return text;
+}
+
 /** @internal Where the keys of connections come from that choose them: by the numbers that Rust knows them by. */
 export const keySources = new Map<number, () => number>();
 
@@ -72,18 +98,7 @@ export class Wasm {
   }
 
   text(address: number, length: number): string {
-    const bytes = this.bytes();
-    // Of few characters in ASCII a string is made faster here than by a decoder.
-    if (length <= 24) {
-      let text = '';
-      for (let at = address; ; at += 1) {
-        if (at === address + length) return text;
-        const byte = bytes[at]!;
-        if (byte > 0x7f) break;
-        text += String.fromCharCode(byte);
-      }
-    }
-    return decoder.decode(bytes.subarray(address, address + length));
+    return shortAscii(this.bytes(), address, length) ?? decoder.decode(this.bytes().subarray(address, address + length));
   }
 
   /** Copies `bytes` into the border, `headroom` bytes in. Returns their length. */
