@@ -124,16 +124,18 @@ function wideDecoder(): TextDecoder | null {
 
 /** Text that the core has checked. What is not ASCII comes as UTF-16: see src/text.rs. */
 function readText(wasm: Wasm, address: number, length: number): string {
-  const short = shortAscii(wasm.bytes(), address, length);
+  const bytes = wasm.bytes();
+  const short = shortAscii(bytes, address, length);
   if (short !== undefined) return short;
   if (wide === undefined) wide = wideDecoder();
-  if (wide === null || looksLikeAscii(wasm.bytes(), address, length)) return wasm.text(address, length);
+  if (wide === null || looksLikeAscii(bytes, address, length)) return wasm.decode(address, length);
   let text = '';
   for (const end = address + length; address < end; ) {
     wasm.exports.text_units(address, end - address);
     const [units, count, taken, isWide] = [wasm.told(0), wasm.told(1), wasm.told(2), wasm.told(3)];
     // A string of Latin-1 takes half the memory, but only if it was never wider.
-    text += isWide ? wide.decode(wasm.bytes().subarray(units, units + 2 * count)) : wasm.text(address, taken);
+    // To make text of what is there already takes no more memory, so `bytes` is not detached.
+    text += isWide ? wide.decode(bytes.subarray(units, units + 2 * count)) : wasm.decode(address, taken);
     address += taken;
   }
   return text;
@@ -141,7 +143,6 @@ function readText(wasm: Wasm, address: number, length: number): string {
 
 function looksLikeAscii(bytes: Uint8Array, address: number, length: number): boolean {
   const step = Math.max(1, Math.floor(length / LOOKS));
-  let all = 0;
-  for (let at = address; at < address + length; at += step) all |= bytes[at]!;
-  return all < 0x80;
+  for (let at = address; at < address + length; at += step) if (bytes[at]! > 0x7f) return false;
+  return true;
 }

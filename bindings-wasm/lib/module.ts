@@ -51,7 +51,7 @@ export class Wasm {
   /** Where the border began when room in it was last asked for; see src/border.rs. */
   border = 0;
   readonly #words: number;
-  #bytes = new Uint8Array();
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #view = new Uint32Array();
 
   constructor(module: WebAssembly.Module) {
@@ -66,14 +66,15 @@ export class Wasm {
     this.#words = this.exports.words() >> 2;
   }
 
-  /** The memory as it is now; growing it detaches every earlier buffer. */
+  /** The memory as it is now. */
   bytes(): Uint8Array<ArrayBuffer> {
-    const { buffer } = this.exports.memory;
-    if (this.#bytes.buffer !== buffer) {
-      this.#bytes = new Uint8Array(buffer as ArrayBuffer);
+    // Growing it detaches every earlier buffer, which is then empty. To ask for the buffer takes longer than all else here.
+    if (this.#bytes.length === 0) {
+      const buffer = this.exports.memory.buffer as ArrayBuffer;
+      this.#bytes = new Uint8Array(buffer);
       this.#view = new Uint32Array(buffer);
     }
-    return this.#bytes as Uint8Array<ArrayBuffer>;
+    return this.#bytes;
   }
 
   /** The same in words of 32 bits. */
@@ -98,7 +99,12 @@ export class Wasm {
   }
 
   text(address: number, length: number): string {
-    return shortAscii(this.bytes(), address, length) ?? decoder.decode(this.bytes().subarray(address, address + length));
+    return shortAscii(this.bytes(), address, length) ?? this.decode(address, length);
+  }
+
+  /** The same, for what is not short. */
+  decode(address: number, length: number): string {
+    return decoder.decode(this.bytes().subarray(address, address + length));
   }
 
   /** Copies `bytes` into the border, `headroom` bytes in. Returns their length. */
