@@ -3,7 +3,7 @@ import { LARGEST_SIZE } from './decoder.js';
 import { roles } from './encoder.js';
 import type { DataFrameOptions, Role } from './encoder.js';
 import { checkSent } from './errors.js';
-import { readEvents } from './events.js';
+import { joined, readEvents } from './events.js';
 import type { ConnectionEvent } from './events.js';
 import type { Handle } from './exports.js';
 import { codec, encodeText, keySources, SHORT_TEXT } from './module.js';
@@ -61,6 +61,14 @@ export interface BinaryOptions extends MessageOptions {
   lend?: boolean;
 }
 
+export interface ReceiveOptions {
+  /**
+   * Whether the bytes stay as they are from now on. Then a client's large binary messages, from 8 KiB on, which are not compressed,
+   * are not copied: each is a view of the bytes if it is whole there. `false` by default.
+   */
+  lend?: boolean;
+}
+
 export interface FragmentOptions extends Pick<DataFrameOptions, 'fin'>, MessageOptions {}
 
 const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
@@ -68,8 +76,14 @@ const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
 /** The names of WHATWG's ready states, of which a connection passes through the last three. */
 export type ReadyState = Exclude<(typeof readyStates)[number], 'connecting'>;
 
+/** Where a large message is expected, the module is given no more than this of the chunk first, in which its header is. */
+const PROBE = 16;
+
 /** From this length on bytes that are neither masked nor compressed are not brought into the module. */
 const LARGE = 1024;
+
+/** A copy; a `slice` of Node's buffers would be none. */
+const copied = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
 
 /** What the function that chooses masking keys has done wrong, if anything. Apart, so that it doesn't hold a connection. */
 interface KeySource {
@@ -91,6 +105,11 @@ export class Connection extends Resource {
   readonly #extended: boolean;
   /** Payloads that are not in the module, and behind how many bytes of its output each goes. */
   #apart: { readonly place: number; readonly payload: Uint8Array }[] = [];
+  /** How many of the next bytes are of a large message that is not brought into the module, and what came of it. */
+  #due = 0;
+  #parts: Uint8Array[] = [];
+  /** Whether the last message was such a one. */
+  #probes = false;
   /** Of who chooses keys. */
   readonly #keys: KeySource | undefined;
 
@@ -146,10 +165,33 @@ export class Connection extends Resource {
   }
 
   /** Bytes came from the peer. What the peer does wrong is an event, never an exception. */
-  receive(bytes: Uint8Array): ConnectionEvent[] {
+  receive(bytes: Uint8Array, { lend = false }: ReceiveOptions = {}): ConnectionEvent[] {
     checkBytes(bytes, 'the chunk');
+    checkBoolean(lend, 'lend');
     const now = this.#now();
-    return this.#events((handle) => this.wasm.exports.connection_bytes(handle, now, this.wasm.put(bytes)));
+    const { length } = bytes;
+    let events: ConnectionEvent[] = [];
+    let at = 0;
+    do {
+      const due = Math.min(this.#due, length - at);
+      const end = due > 0 ? at + due : lend && this.#probes ? Math.min(at + PROBE, length) : length;
+      const part = end - at === length ? bytes : bytes.subarray(at, end);
+      const told = this.#events((handle) => {
+        const { exports } = this.wasm;
+        if (due > 0) this.#parts.push(lend ? part : copied(part));
+        const count =
+          due > 0 ? exports.connection_took(handle, now, due) : exports.connection_bytes(handle, now, lend, this.wasm.put(part));
+        this.#due = this.wasm.told(0);
+        at = end - this.wasm.told(1);
+        return count;
+      });
+      // Behind a large message the next one is likely to be large too.
+      this.#probes = due + this.#due > 0;
+      if (events.length === 0) events = told;
+      else for (const event of told) events.push(event);
+    } while (at < length);
+    if (this.#due === 0) this.#parts = [];
+    return events;
   }
 
   /**
@@ -192,7 +234,7 @@ export class Connection extends Resource {
     checkBytes(bytes, 'the message');
     checkBoolean(compress, 'compress');
     checkBoolean(lend, 'lend');
-    if (this.#keeps(bytes.length >= LARGE, compress) && this.#sendApart(false, compress, lend ? bytes : bytes.slice())) return;
+    if (this.#keeps(bytes.length >= LARGE, compress) && this.#sendApart(false, compress, lend ? bytes : copied(bytes))) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, false, compress, this.wasm.put(bytes)));
   }
 
@@ -292,7 +334,7 @@ export class Connection extends Resource {
     return this.#guarded((handle) => {
       const count = call(handle);
       if (count === 0) return [];
-      const events = readEvents(this.wasm, handle, count);
+      const events = readEvents(this.wasm, handle, count, this.#parts);
       this.wasm.exports.connection_release(handle);
       return events;
     });
@@ -314,18 +356,6 @@ export class Connection extends Resource {
   #checkKeys({ failure }: KeySource): void {
     if (failure) throw failure.cause;
   }
-}
-
-function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  // What the module gave is a buffer of this kind.
-  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 let lastSource = 0;

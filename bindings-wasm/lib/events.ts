@@ -16,7 +16,7 @@ export type ConnectionEvent =
   | { readonly type: 'text'; readonly text: string }
   /**
    * A whole binary message. Payloads up to 1 KiB share a buffer with others of the same chunk, which lives as long as one
-   * of them: `slice()` what is to be kept for long, or to be transferred.
+   * of them: `slice()` what is to be kept for long, or to be transferred. See also `ReceiveOptions`.
    */
   | { readonly type: 'binary'; readonly payload: Uint8Array<ArrayBuffer> }
   /** A ping; unless `autoPong` is off, its answer is in the output (§5.5.2). */
@@ -44,6 +44,7 @@ const BINARY = 1;
 const PONG = 3;
 const CLOSE = 4;
 const FAILED = 5;
+const APART = 7;
 /** Those whose payload is bytes, from BINARY to PONG. */
 const carriers = ['binary', 'ping', 'pong'] as const;
 const failureCauses = [null, 'protocol', 'eof', 'close_timeout'] as const;
@@ -58,8 +59,20 @@ export function owned(payload: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
-/** @internal The events of a table of src/connection.rs. */
-export function readEvents(wasm: Wasm, connection: Handle, count: number): ConnectionEvent[] {
+/** @internal All of them in one; the one itself if there are no others. */
+export function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** @internal The events of a table of src/connection.rs. `parts`: of the message that was not brought into the module. */
+export function readEvents(wasm: Wasm, connection: Handle, count: number, parts: Uint8Array[]): ConnectionEvent[] {
   const events = new Array<ConnectionEvent>(count);
   const words = wasm.words();
   let at = wasm.exports.connection_events(connection) >>> 2;
@@ -69,6 +82,10 @@ export function readEvents(wasm: Wasm, connection: Handle, count: number): Conne
   let batch = new ArrayBuffer(0);
   for (let index = 0; index < count; index += 1, at += RECORD) {
     const [type, number, address, length] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
+    if (type === APART) {
+      events[index] = { type: 'binary', payload: joined(parts.splice(0)) };
+      continue;
+    }
     if (type < BINARY || type > PONG) {
       events[index] = readEvent(wasm, connection, type, number, address, length);
       continue;

@@ -32,7 +32,8 @@ export interface Exports {
 
   // src/connection.rs
   connection_new(client: Flag, keys: number, extensions: number): Handle | 0;
-  connection_bytes(connection: Handle, now: number, length: number): number;
+  connection_bytes(connection: Handle, now: number, apart: Flag, length: number): number;
+  connection_took(connection: Handle, now: number, count: number): number;
   connection_step(connection: Handle, now: number, length: number): number;
   connection_eof(connection: Handle, now: number): number;
   connection_timeout(connection: Handle, now: number): number;

@@ -1,6 +1,5 @@
 //! The bytes that a connection wants written, until the driver has written them.
 
-use alloc::collections::VecDeque;
 use core::ops::Range;
 #[cfg(not(target_family = "wasm"))]
 use std::io::IoSlice;
@@ -51,7 +50,9 @@ pub(crate) struct Output {
 #[derive(Debug, Default)]
 struct Beside {
     /// In order, each with the index in `bytes` that it goes before.
-    payloads: VecDeque<(usize, Payload)>,
+    payloads: Vec<(usize, Payload)>,
+    /// How many of them are written: a list from which the first are taken is larger in a module of wasm.
+    written: usize,
     /// The bytes of them all: a slow peer takes a little of many, and they are not to be counted anew each time.
     len: usize,
 }
@@ -62,6 +63,13 @@ enum Payload {
     Shared(Bytes),
     /// So many bytes that the driver has.
     Apart(usize),
+}
+
+impl Beside {
+    /// Those that are not written.
+    fn waiting(&self) -> &[(usize, Payload)] {
+        &self.payloads[self.written..]
+    }
 }
 
 impl Output {
@@ -125,7 +133,7 @@ impl Output {
         self.count(header, len);
         let beside = self.beside.get_or_insert_default();
         beside.len += len;
-        beside.payloads.push_back((self.bytes.len(), payload));
+        beside.payloads.push((self.bytes.len(), payload));
     }
 
     #[inline]
@@ -168,9 +176,14 @@ impl Output {
             written -= header_len + payload_len;
             self.front += header_len;
             match self.beside.as_mut() {
-                Some(beside) if beside.payloads.front().is_some_and(|&(position, _)| position == self.front) => {
-                    beside.payloads.pop_front();
+                Some(beside) if beside.waiting().first().is_some_and(|&(position, _)| position == self.front) => {
+                    beside.payloads[beside.written].1 = Payload::Apart(0);
+                    beside.written += 1;
                     beside.len -= payload_len;
+                    // So that each is moved once at the most.
+                    if beside.written > beside.payloads.len() / 2 {
+                        beside.payloads.drain(..core::mem::take(&mut beside.written));
+                    }
                 }
                 _ => self.front += payload_len,
             }
@@ -183,7 +196,7 @@ impl Output {
         // What is written is given back once it is most of the buffer, so that each byte is moved once at the most.
         if self.front > (64 << 10) && self.front > self.bytes.len() / 2 {
             self.bytes.drain(..self.front);
-            for (position, _) in self.beside.iter_mut().flat_map(|beside| beside.payloads.iter_mut()) {
+            for (position, _) in self.beside.iter_mut().flat_map(|beside| &mut beside.payloads[beside.written..]) {
                 *position -= self.front;
             }
             self.front = 0;
@@ -251,7 +264,7 @@ impl<'a> Segments<'a> {
         let output = self.output;
         let mut at = output.front;
         let mut skip = output.front_written;
-        let mut payloads = output.beside.iter().flat_map(|beside| beside.payloads.iter());
+        let mut payloads = output.beside.iter().flat_map(|beside| beside.waiting());
         let mut own_next = true;
         let mut next_payload = payloads.next();
         core::iter::from_fn(move || {
@@ -302,7 +315,8 @@ impl<'a> Segments<'a> {
     /// told. `None` if payloads are queued by reference, or something was written already: then the bytes have [parts](Self::parts).
     pub fn unwritten(&self) -> Option<&'a [u8]> {
         let output = self.output;
-        let shared = |beside: &Beside| beside.payloads.iter().any(|(_, payload)| matches!(payload, Payload::Shared(_)));
+        let shared =
+            |beside: &Beside| beside.waiting().iter().any(|(_, payload)| matches!(payload, Payload::Shared(_)));
         let begun = output.front + output.front_written > 0;
         (!begun && !output.beside.as_deref().is_some_and(shared)).then_some(&output.bytes)
     }

@@ -1,12 +1,14 @@
-//! Payloads that stay with the driver: where they go, however much the transport takes at once.
+//! Payloads that stay with the driver: where they go, however much the transport takes at once; and how they come, however
+//! little it brings.
 
 mod common;
 
 use std::collections::VecDeque;
 
-use common::{hex, transmit};
+use common::{hex, tell, transmit, unhex};
+use itoden_core::connection::APART_THRESHOLD;
 use itoden_core::{
-    Config, Connection, Limits, Message, MessageKind, Part, SendError, SendOptions, Timestamp, Transmit,
+    Config, Connection, Event, Input, Limits, Message, MessageKind, Part, SendError, SendOptions, Timestamp, Transmit,
 };
 use proptest::prelude::*;
 
@@ -222,4 +224,180 @@ fn a_payload_that_stays_with_the_driver_is_bound_by_the_rules_of_every_other() {
     assert_eq!(unfinished, Err(SendError::MessageUnfinished));
     server.close(Timestamp::ZERO, None, "").unwrap();
     assert_eq!(server.send_apart(MessageKind::Binary, 1, OPTIONS), Err(SendError::NotOpen));
+}
+
+/// What is told of these bytes by a connection that leaves large binary messages to the driver.
+struct Taker {
+    connection: Connection,
+    taken: Vec<u8>,
+    told: Vec<String>,
+    messages_taken: usize,
+}
+
+impl Taker {
+    fn new(role: &str, config: Config) -> Self {
+        let mut connection = common::connection(role, config);
+        connection.receive_apart(true);
+        Self { connection, taken: Vec::new(), told: Vec::new(), messages_taken: 0 }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        // What is due is not handed in.
+        let due = (self.connection.missing_apart() as usize).min(bytes.len());
+        let (apart, rest) = bytes.split_at_mut(due);
+        self.take_apart(apart);
+        let mut input = self.connection.handle_bytes(Timestamp::ZERO, rest);
+        loop {
+            self.poll(&mut input);
+            let due = (self.connection.missing_apart() as usize).min(input.len());
+            if due == 0 {
+                break;
+            }
+            let apart = input.take(due);
+            self.take_apart(apart);
+        }
+    }
+
+    fn take_apart(&mut self, bytes: &[u8]) {
+        self.taken.extend_from_slice(bytes);
+        self.connection.handle_apart(Timestamp::ZERO, bytes.len() as u64);
+    }
+
+    fn poll(&mut self, input: &mut Input<'_>) {
+        while let Some(event) = self.connection.poll_event(input) {
+            match event {
+                Event::BinaryApart => {
+                    let payload = core::mem::take(&mut self.taken);
+                    assert!(payload.len() >= APART_THRESHOLD as usize);
+                    self.messages_taken += 1;
+                    self.told.push(format!("message {}", String::from_utf8_lossy(&payload)));
+                }
+                Event::Message(message) => {
+                    self.told.push(format!("message {}", String::from_utf8_lossy(message.as_bytes())));
+                }
+                Event::Ping(payload) => self.told.push(format!("ping {}", String::from_utf8_lossy(&payload))),
+                Event::Pong(payload) => self.told.push(format!("pong {}", String::from_utf8_lossy(&payload))),
+                Event::CloseReceived(close) => self.told.push(format!("close {} {}", close.code, close.reason)),
+                Event::Failed(error) => self.told.push(format!("failed {}", error.name())),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// What a peer sends.
+fn stream(role: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let peer = if role == "client" { "server" } else { "client" };
+    let lengths = || prop_oneof![0usize..300, 8190usize..8194, 8192usize..9000, 65_530usize..65_540];
+    let step = prop_oneof![
+        4 => lengths().prop_map(|len| (0, len)),
+        1 => lengths().prop_map(|len| (1, len)),
+        1 => lengths().prop_map(|len| (2, len)),
+        1 => (0usize..100).prop_map(|len| (3, len)),
+    ];
+    (prop::collection::vec(step, 0..12), prop::option::of(any::<u8>()), any::<prop::sample::Index>()).prop_map(
+        move |(steps, wrong, place)| {
+            let mut connection = common::connection(peer, Config::default());
+            for (kind, len) in steps {
+                let text = "x".repeat(len);
+                match kind {
+                    0 => connection.send(Message::binary(text.as_bytes())).unwrap(),
+                    1 => connection.send(Message::text(&text)).unwrap(),
+                    2 => {
+                        connection.send_fragment(MessageKind::Binary, text.as_bytes(), false).unwrap();
+                        connection.ping(b"between").unwrap();
+                        connection.send_fragment(MessageKind::Binary, text.as_bytes(), true).unwrap();
+                    }
+                    _ => connection.ping(text.as_bytes()).unwrap(),
+                }
+            }
+            connection.close(Timestamp::ZERO, None, "").unwrap();
+            let mut bytes = transmit(&mut connection);
+            if let Some(wrong) = wrong {
+                let at = place.index(bytes.len());
+                bytes[at] = wrong;
+            }
+            bytes
+        },
+    )
+}
+
+fn chunked(bytes: &[u8], cuts: &[usize], mut take: impl FnMut(&[u8])) {
+    let mut rest = bytes;
+    for &cut in cuts {
+        let (chunk, behind) = rest.split_at(cut.min(rest.len()));
+        take(chunk);
+        rest = behind;
+    }
+    take(rest);
+}
+
+proptest! {
+    #[test]
+    fn whoever_takes_payloads_is_told_the_same_whatever_the_chunks(
+        (role, bytes) in prop_oneof![Just("client"), Just("server")].prop_flat_map(|role| (Just(role), stream(role))),
+        cuts in prop::collection::vec(prop_oneof![0usize..20, 0usize..20_000], 0..30),
+        limit in prop_oneof![Just(8500u64), Just(u64::MAX)],
+    ) {
+        let limits = Limits { max_message_size: limit, ..Limits::default() };
+        let config = Config { limits, ..Config::default() };
+        let mut plain = common::connection(role, config.clone());
+        let mut told = Vec::new();
+        chunked(&bytes, &cuts, |chunk| {
+            let mut chunk = chunk.to_vec();
+            let mut input = plain.handle_bytes(Timestamp::ZERO, &mut chunk);
+            tell(&mut plain, &mut input, &mut told);
+        });
+        let mut taker = Taker::new(role, config);
+        chunked(&bytes, &cuts, |chunk| taker.take(chunk));
+        prop_assert_eq!(&taker.told, &told);
+        prop_assert_eq!(transmit(&mut taker.connection), transmit(&mut plain));
+        prop_assert!(role == "client" || taker.messages_taken == 0, "what is masked is not left to anyone");
+    }
+}
+
+#[test]
+fn a_payload_is_left_behind_its_header_and_told_once_it_came() {
+    let mut taker = Taker::new("client", Config::default());
+    taker.take(&unhex("827e2000"));
+    assert_eq!((taker.connection.missing_apart(), taker.connection.missing()), (8192, 8192));
+    taker.take(&[b'a'; 8000]);
+    assert_eq!((taker.connection.missing_apart(), taker.told.len()), (192, 0));
+    taker.take(&[&[b'a'; 192][..], &unhex("89021122")].concat());
+    assert_eq!(taker.told, [format!("message {}", "a".repeat(8192)), "ping \u{11}\"".into()]);
+    assert_eq!(taker.messages_taken, 1);
+}
+
+#[test]
+fn a_payload_that_is_too_long_is_refused_at_its_header() {
+    let limits = Limits { max_message_size: 8191, ..Limits::default() };
+    let mut taker = Taker::new("client", Config { limits, ..Config::default() });
+    taker.take(&unhex("827e2000"));
+    assert_eq!(taker.told, ["failed message_too_big"]);
+    assert_eq!(taker.connection.missing_apart(), 0);
+}
+
+#[test]
+fn a_payload_that_is_cut_by_the_end_is_no_message() {
+    for end in [Connection::handle_eof, Connection::handle_timeout] {
+        let mut client = common::connection("client", Config::default());
+        client.receive_apart(true);
+        client.close(Timestamp::ZERO, None, "").unwrap();
+        let mut header = unhex("827e2000");
+        let mut input = client.handle_bytes(Timestamp::ZERO, &mut header);
+        assert_eq!(client.poll_event(&mut input), None);
+        client.handle_apart(Timestamp::ZERO, 8191);
+        end(&mut client, Timestamp::ZERO + std::time::Duration::from_secs(100));
+        assert_eq!(client.missing_apart(), 0);
+        let mut told = Vec::new();
+        tell(&mut client, &mut Input::empty(), &mut told);
+        assert_eq!(told, ["closed 1006  clean=false"]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "no more than what is missing can be taken")]
+fn what_is_not_due_can_not_be_taken() {
+    common::connection("client", Config::default()).handle_apart(Timestamp::ZERO, 1);
 }

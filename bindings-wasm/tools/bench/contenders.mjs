@@ -13,7 +13,7 @@ const connection = ({ Connection }) => ({
     return {
       run() {
         let sum = 0;
-        for (const chunk of chunks) for (const event of receiver.receive(chunk)) sum += lengthOf(event);
+        for (const chunk of chunks) for (const event of receiver.receive(chunk, { lend: true })) sum += lengthOf(event);
         return sum;
       },
       end: () => receiver.free(),

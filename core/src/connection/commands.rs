@@ -251,6 +251,18 @@ impl Connection {
         self.see_what_is_lent();
     }
 
+    /// From now on leaves large binary messages to the driver, where the core can't refer to their bytes, as in a host whose
+    /// memory is another: those of at least [`APART_THRESHOLD`](super::APART_THRESHOLD) bytes that come in one frame, neither
+    /// masked nor compressed, and are not [streamed](Self::stream_messages). Default `false`.
+    ///
+    /// If such a message begins, polling ends behind its header, and [`missing_apart`](Self::missing_apart) is not 0: so many
+    /// bytes are not to be handed in, but told to [`handle_apart`](Self::handle_apart) as they come. When all came there is
+    /// [`Event::BinaryApart`](crate::Event::BinaryApart). Limits hold for them all the same.
+    pub fn receive_apart(&mut self, on: bool) {
+        self.assembler.leaves = on && self.mask_keys.is_some();
+        self.see_what_is_lent();
+    }
+
     /// Gives back the compressor, about 380 kB, if this end keeps one between messages (RFC 7692 §7.1.1, "context
     /// takeover"): for connections that send seldom. The next message that is compressed begins anew, and is a little
     /// larger. Nothing happens within a message that is sent in fragments.
