@@ -3,10 +3,10 @@ import { LARGEST_SIZE } from './decoder.js';
 import { roles } from './encoder.js';
 import type { DataFrameOptions, Role } from './encoder.js';
 import { checkSent } from './errors.js';
-import { readEvents } from './events.js';
+import { joined, readEvents } from './events.js';
 import type { ConnectionEvent } from './events.js';
 import type { Handle } from './exports.js';
-import { codec, keySources } from './module.js';
+import { codec, encodeText, keySources, SHORT_TEXT } from './module.js';
 import type { Wasm } from './module.js';
 import { Resource } from './resource.js';
 
@@ -53,12 +53,37 @@ export interface MessageOptions {
   compress?: boolean;
 }
 
+export interface BinaryOptions extends MessageOptions {
+  /**
+   * Whether the bytes stay as they are until they are written: then a server's connection keeps them instead of a copy, and
+   * `takeOutputs` hands out the very bytes, if they are 1 KiB or more and not compressed. `false` by default.
+   */
+  lend?: boolean;
+}
+
+export interface ReceiveOptions {
+  /**
+   * Whether the bytes stay as they are from now on. Then a client's large binary messages, from 8 KiB on, which are not compressed,
+   * are not copied: each is a view of the bytes if it is whole there. `false` by default.
+   */
+  lend?: boolean;
+}
+
 export interface FragmentOptions extends Pick<DataFrameOptions, 'fin'>, MessageOptions {}
 
 const readyStates = ['connecting', 'open', 'closing', 'closed'] as const;
 
 /** The names of WHATWG's ready states, of which a connection passes through the last three. */
 export type ReadyState = Exclude<(typeof readyStates)[number], 'connecting'>;
+
+/** Where a large message is expected, the module is given no more than this of the chunk first, in which its header is. */
+const PROBE = 16;
+
+/** From this length on bytes that are neither masked nor compressed are not brought into the module. */
+const LARGE = 1024;
+
+/** A copy; a `slice` of Node's buffers would be none. */
+const copied = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
 
 /** What the function that chooses masking keys has done wrong, if anything. Apart, so that it doesn't hold a connection. */
 interface KeySource {
@@ -76,6 +101,15 @@ export class Connection extends Resource {
   /** Which end this is. */
   readonly role: Role;
   readonly #now: () => number;
+  /** Whether there may be compression. */
+  readonly #extended: boolean;
+  /** Payloads that are not in the module, and behind how many bytes of its output each goes. */
+  #apart: { readonly place: number; readonly payload: Uint8Array }[] = [];
+  /** How many of the next bytes are of a large message that is not brought into the module, and what came of it. */
+  #due = 0;
+  #parts: Uint8Array[] = [];
+  /** Whether the last message was such a one. */
+  #probes = false;
   /** Of who chooses keys. */
   readonly #keys: KeySource | undefined;
 
@@ -89,6 +123,7 @@ export class Connection extends Resource {
     super(codec, 'connection_free', (wasm) => make(wasm, role, source, options));
     this.role = role;
     this.#now = now;
+    this.#extended = !!options.extensions;
     if (source === 0) return;
     this.#keys = keys;
     keysCollected.register(this, source);
@@ -130,10 +165,33 @@ export class Connection extends Resource {
   }
 
   /** Bytes came from the peer. What the peer does wrong is an event, never an exception. */
-  receive(bytes: Uint8Array): ConnectionEvent[] {
+  receive(bytes: Uint8Array, { lend = false }: ReceiveOptions = {}): ConnectionEvent[] {
     checkBytes(bytes, 'the chunk');
+    checkBoolean(lend, 'lend');
     const now = this.#now();
-    return this.#events((handle) => this.wasm.exports.connection_bytes(handle, now, this.wasm.put(bytes)));
+    const { length } = bytes;
+    let events: ConnectionEvent[] = [];
+    let at = 0;
+    do {
+      const due = Math.min(this.#due, length - at);
+      const end = due > 0 ? at + due : lend && this.#probes ? Math.min(at + PROBE, length) : length;
+      const part = end - at === length ? bytes : bytes.subarray(at, end);
+      const told = this.#events((handle) => {
+        const { exports } = this.wasm;
+        if (due > 0) this.#parts.push(lend ? part : copied(part));
+        const count =
+          due > 0 ? exports.connection_took(handle, now, due) : exports.connection_bytes(handle, now, lend, this.wasm.put(part));
+        this.#due = this.wasm.told(0);
+        at = end - this.wasm.told(1);
+        return count;
+      });
+      // Behind a large message the next one is likely to be large too.
+      this.#probes = due + this.#due > 0;
+      if (events.length === 0) events = told;
+      else for (const event of told) events.push(event);
+    } while (at < length);
+    if (this.#due === 0) this.#parts = [];
+    return events;
   }
 
   /**
@@ -167,13 +225,16 @@ export class Connection extends Resource {
   sendText(text: string, { compress = true }: MessageOptions = {}): void {
     checkText(text, 'the text');
     checkBoolean(compress, 'compress');
+    if (this.#keeps(text.length > SHORT_TEXT, compress) && this.#sendApart(true, compress, encodeText(text))) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, true, compress, this.wasm.putText(text)));
   }
 
   /** Sends a binary message in one frame (§5.6). */
-  sendBinary(bytes: Uint8Array, { compress = true }: MessageOptions = {}): void {
+  sendBinary(bytes: Uint8Array, { compress = true, lend = false }: BinaryOptions = {}): void {
     checkBytes(bytes, 'the message');
     checkBoolean(compress, 'compress');
+    checkBoolean(lend, 'lend');
+    if (this.#keeps(bytes.length >= LARGE, compress) && this.#sendApart(false, compress, lend ? bytes : copied(bytes))) return;
     this.#command((handle) => this.wasm.exports.connection_send(handle, false, compress, this.wasm.put(bytes)));
   }
 
@@ -214,18 +275,50 @@ export class Connection extends Resource {
 
   /** Everything that is to be written now, possibly nothing. It counts as written. */
   takeOutput(): Uint8Array<ArrayBuffer> {
+    return joined(this.takeOutputs());
+  }
+
+  /**
+   * The same as it lies in memory, for who can write several buffers at once: a large payload that a server sends is one of its
+   * own, which no copy was made of if it was lent.
+   */
+  takeOutputs(): Uint8Array[] {
     return this.#guarded((handle) => {
       const { exports } = this.wasm;
-      let output: Uint8Array<ArrayBuffer> | undefined;
+      const outputs: Uint8Array[] = [];
       for (;;) {
         exports.connection_output(handle);
         const [address, length] = [this.wasm.told(0), this.wasm.told(1)];
-        if (length === 0) return output ?? new Uint8Array();
+        if (length === 0) {
+          // What a connection still had to write when it ended is dropped.
+          this.#apart = [];
+          return outputs;
+        }
         const part = this.wasm.copy(address, length);
-        exports.connection_transmitted(handle, length);
-        output = output ? joined(output, part) : part;
+        exports.connection_transmitted(handle);
+        let from = 0;
+        for (const { place, payload } of this.#apart) {
+          outputs.push(place - from === length ? part : part.subarray(from, place), payload);
+          from = place;
+        }
+        if (from > 0) this.#apart = [];
+        if (from < length) outputs.push(from > 0 ? part.subarray(from) : part);
       }
     });
+  }
+
+  /** Whether a payload is worth keeping here; whether it may be kept is for the core to say. */
+  #keeps(isLarge: boolean, compress: boolean): boolean {
+    return isLarge && this.role === 'server' && !(compress && this.#extended);
+  }
+
+  /** Sends what the module need not see; whether it was sent. */
+  #sendApart(isText: boolean, compress: boolean, payload: Uint8Array): boolean {
+    const result = this.wasm.exports.connection_apart(this.handle, isText, compress, payload.length);
+    if (result === 2) return false;
+    checkSent(this.wasm, result);
+    this.#apart.push({ place: this.wasm.told(0), payload });
+    return true;
   }
 
   #fragment(isText: boolean, part: string | Uint8Array, { fin = true, compress = true }: FragmentOptions): void {
@@ -241,7 +334,7 @@ export class Connection extends Resource {
     return this.#guarded((handle) => {
       const count = call(handle);
       if (count === 0) return [];
-      const events = readEvents(this.wasm, handle, count);
+      const events = readEvents(this.wasm, handle, count, this.#parts);
       this.wasm.exports.connection_release(handle);
       return events;
     });
@@ -263,14 +356,6 @@ export class Connection extends Resource {
   #checkKeys({ failure }: KeySource): void {
     if (failure) throw failure.cause;
   }
-}
-
-/** What is waiting, and a pong that only now had room behind it. */
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }
 
 let lastSource = 0;

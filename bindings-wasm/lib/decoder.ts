@@ -57,6 +57,14 @@ export class FrameDecoder extends Resource {
   }
 
   /**
+   * @internal Where in `bytes`, which are no part of the stream, frames begin: from there on the headers in the next `ahead` bytes
+   * are in order, as far as they are there. The length of `bytes` if that is nowhere.
+   */
+  find(bytes: Uint8Array, ahead: number): number {
+    return this.wasm.exports.decoder_find(this.handle, this.wasm.put(bytes), ahead);
+  }
+
+  /**
    * Takes the next bytes of the stream, which are copied, and returns the frames that they complete. A frame that is cut
    * is kept, as far as it came, until later bytes complete it.
    *

@@ -1,6 +1,7 @@
 import { protocolError } from './errors.js';
 import type { ProtocolError } from './errors.js';
 import type { Handle } from './exports.js';
+import { shortAscii } from './module.js';
 import type { Wasm } from './module.js';
 
 /**
@@ -15,7 +16,7 @@ export type ConnectionEvent =
   | { readonly type: 'text'; readonly text: string }
   /**
    * A whole binary message. Payloads up to 1 KiB share a buffer with others of the same chunk, which lives as long as one
-   * of them: `slice()` what is to be kept for long, or to be transferred.
+   * of them: `slice()` what is to be kept for long, or to be transferred. See also `ReceiveOptions`.
    */
   | { readonly type: 'binary'; readonly payload: Uint8Array<ArrayBuffer> }
   /** A ping; unless `autoPong` is off, its answer is in the output (§5.5.2). */
@@ -43,6 +44,7 @@ const BINARY = 1;
 const PONG = 3;
 const CLOSE = 4;
 const FAILED = 5;
+const APART = 7;
 /** Those whose payload is bytes, from BINARY to PONG. */
 const carriers = ['binary', 'ping', 'pong'] as const;
 const failureCauses = [null, 'protocol', 'eof', 'close_timeout'] as const;
@@ -57,8 +59,20 @@ export function owned(payload: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>
   return payload.length === payload.buffer.byteLength ? payload : payload.slice();
 }
 
-/** @internal The events of a table of src/connection.rs. */
-export function readEvents(wasm: Wasm, connection: Handle, count: number): ConnectionEvent[] {
+/** @internal All of them in one; the one itself if there are no others. */
+export function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** @internal The events of a table of src/connection.rs. `parts`: of the message that was not brought into the module. */
+export function readEvents(wasm: Wasm, connection: Handle, count: number, parts: Uint8Array[]): ConnectionEvent[] {
   const events = new Array<ConnectionEvent>(count);
   const words = wasm.words();
   let at = wasm.exports.connection_events(connection) >>> 2;
@@ -68,6 +82,10 @@ export function readEvents(wasm: Wasm, connection: Handle, count: number): Conne
   let batch = new ArrayBuffer(0);
   for (let index = 0; index < count; index += 1, at += RECORD) {
     const [type, number, address, length] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
+    if (type === APART) {
+      events[index] = { type: 'binary', payload: joined(parts.splice(0)) };
+      continue;
+    }
     if (type < BINARY || type > PONG) {
       events[index] = readEvent(wasm, connection, type, number, address, length);
       continue;
@@ -95,7 +113,7 @@ function readEvent(
 ): ConnectionEvent {
   switch (type) {
     case TEXT:
-      return { type: 'text', text: wasm.text(address, length) };
+      return { type: 'text', text: readText(wasm, address, length) };
     case CLOSE:
       return { type: 'close', code: number, reason: wasm.text(address, length) };
     case FAILED:
@@ -106,4 +124,42 @@ function readEvent(
       return { type: 'closed', code: number & 0xffff, reason: wasm.text(address, length), wasClean, cause };
     }
   }
+}
+
+/** Of how many bytes is seen whether a text is likely to be ASCII. */
+const LOOKS = 16;
+/** In a host that knows nothing but UTF-8 there is none. */
+let wide: TextDecoder | null | undefined;
+
+function wideDecoder(): TextDecoder | null {
+  try {
+    return new TextDecoder('utf-16le', { ignoreBOM: true });
+  } catch {
+    return null;
+  }
+}
+
+/** Text that the core has checked. What is not ASCII comes as UTF-16: see src/text.rs. */
+function readText(wasm: Wasm, address: number, length: number): string {
+  const bytes = wasm.bytes();
+  const short = shortAscii(bytes, address, length);
+  if (short !== undefined) return short;
+  if (wide === undefined) wide = wideDecoder();
+  if (wide === null || looksLikeAscii(bytes, address, length)) return wasm.decode(address, length);
+  let text = '';
+  for (const end = address + length; address < end; ) {
+    wasm.exports.text_units(address, end - address);
+    const [units, count, taken, isWide] = [wasm.told(0), wasm.told(1), wasm.told(2), wasm.told(3)];
+    // A string of Latin-1 takes half the memory, but only if it was never wider.
+    // To make text of what is there already takes no more memory, so `bytes` is not detached.
+    text += isWide ? wide.decode(bytes.subarray(units, units + 2 * count)) : wasm.decode(address, taken);
+    address += taken;
+  }
+  return text;
+}
+
+function looksLikeAscii(bytes: Uint8Array, address: number, length: number): boolean {
+  const step = Math.max(1, Math.floor(length / LOOKS));
+  for (let at = address; at < address + length; at += step) if (bytes[at]! > 0x7f) return false;
+  return true;
 }

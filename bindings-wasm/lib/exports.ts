@@ -17,6 +17,7 @@ export interface Exports {
   // src/decoder.rs
   decoder_new(receiver: number, allowedRsv: number, maxFrameSize: number): Handle;
   decoder_push(decoder: Handle, length: number): number;
+  decoder_find(decoder: Handle, length: number, ahead: number): number;
   decoder_release(decoder: Handle): void;
   decoder_failure(decoder: Handle): void;
   decoder_is_between_frames(decoder: Handle): number;
@@ -31,7 +32,8 @@ export interface Exports {
 
   // src/connection.rs
   connection_new(client: Flag, keys: number, extensions: number): Handle | 0;
-  connection_bytes(connection: Handle, now: number, length: number): number;
+  connection_bytes(connection: Handle, now: number, apart: Flag, length: number): number;
+  connection_took(connection: Handle, now: number, count: number): number;
   connection_step(connection: Handle, now: number, length: number): number;
   connection_eof(connection: Handle, now: number): number;
   connection_timeout(connection: Handle, now: number): number;
@@ -39,15 +41,19 @@ export interface Exports {
   connection_release(connection: Handle): void;
   connection_failure(connection: Handle): void;
   connection_send(connection: Handle, text: Flag, compress: Flag, length: number): number;
+  connection_apart(connection: Handle, text: Flag, compress: Flag, length: number): number;
   connection_fragment(connection: Handle, text: Flag, fin: Flag, compress: Flag, length: number): number;
   connection_ping(connection: Handle, ping: Flag, length: number): number;
   connection_close(connection: Handle, now: number, code: number, length: number): number;
   connection_output(connection: Handle): void;
-  connection_transmitted(connection: Handle, count: number): void;
+  connection_transmitted(connection: Handle): void;
   connection_state(connection: Handle): number;
   connection_buffered(connection: Handle): number;
   connection_deadline(connection: Handle): number;
   connection_free(connection: Handle): void;
+
+  // src/text.rs
+  text_units(address: number, length: number): void;
 
   // src/handshake.rs
   handshake_server(maxHeadSize: number, maxHeaders: number, openTimeout: number): Handle;

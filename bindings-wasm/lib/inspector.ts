@@ -93,8 +93,7 @@ export class Inspector {
   /** Ends the gap at the next byte that may begin a frame; what is to be decoded from there. */
   #findFrame(seen: Inspection[]): Uint8Array | undefined {
     const rest = this.#joined();
-    let start = 0;
-    while (start < rest.length && !this.#mayBegin(rest.subarray(start, start + AHEAD))) start += 1;
+    const start = this.#decoder.find(rest, AHEAD);
     this.#skip(start);
     if (start === rest.length) return undefined;
     const { offset, error } = this.#gap!;
@@ -118,19 +117,9 @@ export class Inspector {
     }
     decoder.free();
     const end = frames[0] && frames[0].headerLength + frames[0].payloadLength;
-    return end !== undefined && this.#mayBegin(rest.subarray(end, end + AHEAD)) ? end : undefined;
-  }
-
-  #mayBegin(bytes: Uint8Array): boolean {
-    const decoder = new FrameDecoder(this.#role, this.#options);
-    try {
-      decoder.push(bytes);
-      return true;
-    } catch {
-      return false;
-    } finally {
-      decoder.free();
-    }
+    if (end === undefined) return undefined;
+    const behind = rest.subarray(end, end + AHEAD);
+    return behind.length === 0 || this.#decoder.find(behind, AHEAD) === 0 ? end : undefined;
   }
 
   #joined(): Uint8Array {

@@ -5,11 +5,39 @@ import type { Exports } from './exports.js';
 /** Where a module can come from: its bytes, a compiled module, a response that brings it, or its URL. */
 export type ModuleSource = BufferSource | WebAssembly.Module | Response | Request | URL | string;
 
-/** Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
-const SHORT_TEXT = 16_384;
+/** @internal Up to this length, text has room made for the most bytes that it can need, which is three a UTF-16 code unit. */
+export const SHORT_TEXT = 16_384;
 const encoder = new TextEncoder();
+/** @internal */
+export const encodeText = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 // The core has checked the text already; a byte order mark is part of it.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Up to this length a string of ASCII is made faster here than by a decoder. */
+const SHORT_ASCII = 48;
+
+/** @internal The text, unless it is longer than that or not ASCII. */
+export function shortAscii(bytes: Uint8Array, from: number, length: number): string | undefined {
+  if (length > SHORT_ASCII) return undefined;
+  let text = '';
+  let at = from;
+  for (const end = from + length; at < end; ) {
+    const a = bytes[at]!;
+    // Eight at a time take a quarter of the time.
+    if (at + 8 > end) {
+      if (a > 0x7f) return undefined;
+      text += String.fromCharCode(a);
+      at += 1;
+      continue;
+    }
+    const [b, c, d] = [bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!];
+    const [e, f, g, h] = [bytes[at + 4]!, bytes[at + 5]!, bytes[at + 6]!, bytes[at + 7]!];
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+    at += 8;
+  }
+  return text;
+}
 
 /** @internal Where the keys of connections come from that choose them: by the numbers that Rust knows them by. */
 export const keySources = new Map<number, () => number>();
@@ -23,7 +51,7 @@ export class Wasm {
   /** Where the border began when room in it was last asked for; see src/border.rs. */
   border = 0;
   readonly #words: number;
-  #bytes = new Uint8Array();
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   #view = new Uint32Array();
 
   constructor(module: WebAssembly.Module) {
@@ -38,14 +66,15 @@ export class Wasm {
     this.#words = this.exports.words() >> 2;
   }
 
-  /** The memory as it is now; growing it detaches every earlier buffer. */
+  /** The memory as it is now. */
   bytes(): Uint8Array<ArrayBuffer> {
-    const { buffer } = this.exports.memory;
-    if (this.#bytes.buffer !== buffer) {
-      this.#bytes = new Uint8Array(buffer as ArrayBuffer);
+    // Growing it detaches every earlier buffer, which is then empty. To ask for the buffer takes longer than all else here.
+    if (this.#bytes.length === 0) {
+      const buffer = this.exports.memory.buffer as ArrayBuffer;
+      this.#bytes = new Uint8Array(buffer);
       this.#view = new Uint32Array(buffer);
     }
-    return this.#bytes as Uint8Array<ArrayBuffer>;
+    return this.#bytes;
   }
 
   /** The same in words of 32 bits. */
@@ -70,18 +99,12 @@ export class Wasm {
   }
 
   text(address: number, length: number): string {
-    const bytes = this.bytes();
-    // Of few characters in ASCII a string is made faster here than by a decoder.
-    if (length <= 24) {
-      let text = '';
-      for (let at = address; ; at += 1) {
-        if (at === address + length) return text;
-        const byte = bytes[at]!;
-        if (byte > 0x7f) break;
-        text += String.fromCharCode(byte);
-      }
-    }
-    return decoder.decode(bytes.subarray(address, address + length));
+    return shortAscii(this.bytes(), address, length) ?? this.decode(address, length);
+  }
+
+  /** The same, for what is not short. */
+  decode(address: number, length: number): string {
+    return decoder.decode(this.bytes().subarray(address, address + length));
   }
 
   /** Copies `bytes` into the border, `headroom` bytes in. Returns their length. */

@@ -71,6 +71,12 @@ macro_rules! local {
 }
 pub(crate) use local;
 
+/// Lends bytes whose address JavaScript knows from a table.
+pub(crate) fn borrow<R>(address: *const u8, len: usize, work: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: `lib/events.ts` passes what the last call said of a payload, before any call that could give it back.
+    work(unsafe { core::slice::from_raw_parts(address, len) })
+}
+
 const WORDS: usize = 8;
 
 local! {

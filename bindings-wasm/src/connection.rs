@@ -32,6 +32,8 @@ enum EventType {
     Failed = 5,
     /// The end. The number: the close code, bit 16 if the end was clean, and a [`FailureType`] from bit 17 on.
     Closed = 6,
+    /// A binary message that JavaScript has.
+    Apart = 7,
 }
 
 /// Why an end was not clean.
@@ -72,13 +74,25 @@ pub extern "C" fn connection_new(client: bool, keys: u32, extensions: usize) -> 
     })
 }
 
-/// The first `len` bytes of the border came from the peer; how many events that caused.
+/// The first `len` bytes of the border came from the peer; how many events that caused. With `apart` large payloads may be left to
+/// JavaScript. The words: how many bytes of one come next, and how many of these bytes were not read, since they are of it.
 #[unsafe(no_mangle)]
-pub extern "C" fn connection_bytes(connection: Handle<RawConnection>, now: f64, len: usize) -> usize {
-    connection.with(|raw| raw.handle_bytes(now, len))
+pub extern "C" fn connection_bytes(connection: Handle<RawConnection>, now: f64, apart: bool, len: usize) -> usize {
+    connection.with(|raw| raw.handle_bytes(now, apart, len))
 }
 
-/// The same one event at a time, so that what is sent meanwhile goes before what the next frame causes: first with the
+/// The next `count` bytes of such a payload came. Result and words as above.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_took(connection: Handle<RawConnection>, now: f64, count: u32) -> usize {
+    connection.with(|raw| {
+        // None of it is, if the connection has ended meanwhile.
+        let count = u64::from(count).min(raw.connection.missing_apart());
+        raw.connection.handle_apart(time(now), count);
+        raw.poll_events(&mut Input::empty())
+    })
+}
+
+/// The same as `connection_bytes` one event at a time, so that what is sent meanwhile goes before what the next frame causes: first with the
 /// bytes, then with none until there is no event.
 #[unsafe(no_mangle)]
 pub extern "C" fn connection_step(connection: Handle<RawConnection>, now: f64, len: usize) -> usize {
@@ -131,6 +145,20 @@ pub extern "C" fn connection_send(connection: Handle<RawConnection>, text: bool,
     })
 }
 
+/// Sends a message whose payload of `len` bytes JavaScript keeps: the word is behind how many bytes of the output it goes. 1 as
+/// above, and 2 if nothing was sent, since the payload has to be masked or compressed.
+#[unsafe(no_mangle)]
+pub extern "C" fn connection_apart(connection: Handle<RawConnection>, text: bool, compress: bool, len: usize) -> u32 {
+    connection.with(|raw| match raw.connection.send_apart(kind(text), len, SendOptions { compress }) {
+        Ok(Some(place)) => {
+            tell(&[place as u32]);
+            0
+        }
+        Ok(None) => 2,
+        Err(error) => error::send(&error),
+    })
+}
+
 /// Sends them as the next fragment of a message (§5.4).
 #[unsafe(no_mangle)]
 pub extern "C" fn connection_fragment(
@@ -171,8 +199,8 @@ pub extern "C" fn connection_output(connection: Handle<RawConnection>) {
 
 /// These bytes are written.
 #[unsafe(no_mangle)]
-pub extern "C" fn connection_transmitted(connection: Handle<RawConnection>, count: usize) {
-    connection.with(|raw| raw.connection.transmitted(count));
+pub extern "C" fn connection_transmitted(connection: Handle<RawConnection>) {
+    connection.with(|raw| raw.connection.transmitted_all());
 }
 
 /// OPEN (1), CLOSING (2) or CLOSED (3); and as bits from 2 on whether, all output being taken, this side of the transport is
@@ -227,8 +255,9 @@ impl RawConnection {
         })
     }
 
-    fn handle_bytes(&mut self, now: f64, len: usize) -> usize {
+    fn handle_bytes(&mut self, now: f64, apart: bool, len: usize) -> usize {
         border::lend(len, |bytes| {
+            self.connection.receive_apart(apart);
             let mut input = self.connection.handle_bytes(time(now), bytes);
             self.poll_events(&mut input)
         })
@@ -237,6 +266,7 @@ impl RawConnection {
     fn step(&mut self, now: f64, len: usize) -> usize {
         if len > 0 {
             // The border is needed by whoever sends meanwhile.
+            self.connection.receive_apart(false);
             (self.chunk, self.read) = (border::lend(len, |bytes| bytes.to_vec()), 0);
         }
         let (mut chunk, read) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.read));
@@ -264,8 +294,8 @@ impl RawConnection {
     fn output(&mut self) -> [u32; 2] {
         loop {
             match self.connection.poll_transmit() {
-                // One slice: nothing is queued by reference here.
-                Some(Transmit::Write(segments)) => return place(segments.first()),
+                // Nothing is queued by reference here, and all is written at once.
+                Some(Transmit::Write(segments)) => return place(segments.unwritten().unwrap_or_default()),
                 Some(Transmit::Shutdown) => self.shutdown = true,
                 None => return [0, 0],
             }
@@ -284,6 +314,7 @@ impl RawConnection {
         while let Some(event) = self.connection.poll_event(input) {
             self.record(event);
         }
+        tell(&[self.connection.missing_apart() as u32, input.len() as u32]);
         self.table.len() / 4
     }
 
@@ -291,6 +322,7 @@ impl RawConnection {
         match event {
             Event::Message(Message::Text(text)) => self.push(EventType::Text, 0, bytes_of(text)),
             Event::Message(Message::Binary(bytes)) => self.push(EventType::Binary, 0, bytes),
+            Event::BinaryApart => self.push(EventType::Apart, 0, Cow::Borrowed(&[])),
             Event::Ping(payload) => self.push(EventType::Ping, 0, payload),
             Event::Pong(payload) => self.push(EventType::Pong, 0, payload),
             Event::CloseReceived(close) => {
@@ -377,7 +409,7 @@ mod tests {
     fn a_burst_is_one_table_and_its_answers_one_output() {
         let mut connection = server([f64::NAN; 9]);
         let burst = b"\x89\x81\0\0\0\0!\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xe8";
-        assert_eq!(connection.handle_bytes(0.0, border::fill(burst)), 3);
+        assert_eq!(connection.handle_bytes(0.0, false, border::fill(burst)), 3);
         let types: Vec<u32> = connection.table.chunks(4).map(|record| record[0]).collect();
         assert_eq!(types, [EventType::Ping as u32, EventType::Text as u32, EventType::Close as u32]);
         assert_eq!(connection.table[9], 1000);

@@ -50,6 +50,18 @@ pub extern "C" fn decoder_push(decoder: Handle<RawFrameDecoder>, len: usize) -> 
     })
 }
 
+/// Where in the first `len` bytes of the border frames begin: the first byte from which on the headers of the next `ahead`
+/// bytes, as far as they are there, are in order; `len` if there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn decoder_find(decoder: Handle<RawFrameDecoder>, len: usize, ahead: usize) -> usize {
+    decoder.with(|decoder| {
+        border::lend(len, |bytes| {
+            let fits = |&start: &usize| decoder.fits(&bytes[start..len.min(start + ahead)]);
+            (0..len).find(fits).unwrap_or(len)
+        })
+    })
+}
+
 /// Gives the completed payload back, once JavaScript has copied it.
 #[unsafe(no_mangle)]
 pub extern "C" fn decoder_release(decoder: Handle<RawFrameDecoder>) {
@@ -100,6 +112,20 @@ impl RawFrameDecoder {
         }
         if self.error.is_some() {
             self.collected = Vec::new();
+        }
+    }
+
+    /// Whether `bytes` can be frames one behind the other, of which the last may be cut.
+    fn fits(&self, mut bytes: &[u8]) -> bool {
+        loop {
+            match FrameHeader::parse(bytes, self.decoder.rules()) {
+                Err(_) => return false,
+                Ok(Some((header, _))) if header.payload_len > self.max_frame_size => return false,
+                Ok(Some((header, len))) if header.payload_len <= (bytes.len() - len) as u64 => {
+                    bytes = &bytes[len + header.payload_len as usize..];
+                }
+                Ok(_) => return true,
+            }
         }
     }
 
@@ -175,6 +201,17 @@ mod tests {
         assert_eq!(records, [[0x0002_0082, 0, 0, 3], [0x0002_0082, 0, 5, 1]]);
         assert_eq!((decoder.completed.as_slice(), decoder.span), (&b"abc"[..], (2, 5)));
         assert_eq!(decoder.collected, b"e");
+    }
+
+    #[test]
+    fn the_first_byte_is_found_from_which_on_there_are_frames() {
+        let find =
+            |bytes: &[u8], ahead| decoder_find(Handle::new(RawFrameDecoder::new(0, 0, 4)), border::fill(bytes), ahead);
+        assert_eq!(find(b"\x83\x83\x81\x01a\x82\x02b", 64), 2);
+        // Too large; and masked behind it, which leaves the last byte, and is looked at only if it is near enough.
+        assert_eq!(find(b"\x82\x05\x81\x01a\x82\x81", 64), 6);
+        assert_eq!(find(b"\x82\x05\x81\x01a\x82\x81", 4), 2);
+        assert_eq!(find(b"", 64), 0);
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn control(
     border::lend(MAX_HEADER_LEN + len, |bytes| {
         command(&mut connection, &bytes[MAX_HEADER_LEN..])?;
         let Some(Transmit::Write(segments)) = connection.poll_transmit() else { return Ok(0) };
-        let frame = segments.first();
+        let frame = segments.unwritten().unwrap_or_default();
         // It fits: header and code are shorter than the room for a header.
         bytes[..frame.len()].copy_from_slice(frame);
         Ok(frame.len())

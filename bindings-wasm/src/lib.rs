@@ -9,6 +9,7 @@
 //! | [`decoder`] | bytes to frames (RFC 6455 §5.2) |
 //! | [`encoder`] | frames to bytes |
 //! | [`connection`] | the session: messages, control frames, the closing handshake (§5.4, §5.5, §7) |
+//! | [`text`] | text as strings have it |
 //! | [`handshake`] | the opening handshake (§4) |
 //! | [`border`] | the buffer through which all of them take and give bytes |
 //! | [`abi`] | handles, words and the host: all that is unsafe |
@@ -38,6 +39,8 @@ mod malloc;
 mod mask_keys;
 #[cfg(feature = "codec")]
 mod settings;
+#[cfg(feature = "codec")]
+pub mod text;
 
 #[cfg(target_family = "wasm")]
 mod runtime {

@@ -80,13 +80,13 @@ function told(event) {
   }
 }
 
-function runChunks({ Connection, FrameDecoder }, given, chunks) {
+function runChunks({ Connection, FrameDecoder }, given, chunks, lend = false) {
   const connection = open(Connection, given);
   for (const each of given.send ?? []) command(connection, each);
   const sent = [connection.takeOutput()];
   const events = [];
   for (const chunk of chunks) {
-    events.push(...connection.receive(chunk).map(told));
+    events.push(...connection.receive(chunk, { lend }).map(told));
     sent.push(connection.takeOutput());
   }
   if (given.eof) {
@@ -107,12 +107,15 @@ function runChunks({ Connection, FrameDecoder }, given, chunks) {
   assert.deepEqual({ close: new DataView(close.payload.slice().buffer).getUint16(0) }, given.sent);
 }
 
-/** Runs a case as it stands, joined, and cut small. */
+/** Runs a case as it stands, joined, and cut small; the last two with bytes that are lent too. */
 export function run(codec, given) {
   for (const field of Object.keys(given)) assert.ok(fields.has(field), `the field ${field} is known`);
   const chunks = given.chunks.map((chunk) => expand(chunk));
   const joined = concat(chunks);
   runChunks(codec, given, chunks);
   runChunks(codec, given, [joined]);
-  runChunks(codec, given, cut(joined, joined.length > 10_000 ? 1021 : 1));
+  runChunks(codec, given, [joined.slice()], true);
+  const pieces = cut(joined, joined.length > 10_000 ? 1021 : 1);
+  runChunks(codec, given, pieces);
+  runChunks(codec, given, pieces, true);
 }

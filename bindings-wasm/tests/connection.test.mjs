@@ -198,3 +198,44 @@ test('a connection that was freed says so', () => {
   server.free();
   assert.throws(() => server.takeOutput(), { message: "this Connection can't be used any more: free() was called" });
 });
+
+test('a large message of a server is a buffer of its own in takeOutputs, in its place', () => {
+  const [server, alike, client] = [new Connection('server'), new Connection('server'), new Connection('client')];
+  const [bytes, text] = [randomBytes(70_000, 1), 'é'.repeat(20_000)];
+  for (const end of [server, alike]) {
+    end.ping(Uint8Array.of(1));
+    end.sendBinary(bytes, { lend: end === server });
+    end.sendText(text);
+    end.sendText('behind');
+  }
+  assert.equal(server.bufferedAmount, 110_006);
+  const parts = server.takeOutputs();
+  assert.equal(server.bufferedAmount, 0);
+  assert.equal(parts[1], bytes);
+  assert.equal(parts.length, 5);
+  assert.deepEqual(concat(parts), alike.takeOutput());
+  const events = parts.flatMap((part) => client.receive(part));
+  assert.deepEqual(events.map(({ type }) => type), ['ping', 'binary', 'text', 'text']);
+  assert.deepEqual([events[1].payload, events[2].text, events[3].text], [bytes, text, 'behind']);
+  assert.deepEqual(server.takeOutputs(), []);
+});
+
+test('what is not lent may be changed once it is sent', () => {
+  const server = new Connection('server');
+  const bytes = new Uint8Array(5000);
+  server.sendBinary(bytes);
+  bytes.fill(1);
+  assert.deepEqual(server.takeOutput().subarray(4), new Uint8Array(5000));
+});
+
+test('a large message is refused as a small one is, and then nothing of it is written', () => {
+  const server = new Connection('server', { maxBufferedAmount: 1999 });
+  server.sendBinary(new Uint8Array(2000));
+  assert.throws(() => server.sendBinary(new Uint8Array(2000)), { name: 'SendError', code: 'buffer_full' });
+  assert.throws(() => server.sendText('a'.repeat(20_000)), { name: 'SendError', code: 'buffer_full' });
+  assert.equal(server.takeOutput().length, 2004);
+  server.close();
+  assert.throws(() => server.sendBinary(new Uint8Array(2000)), { code: 'not_open' });
+  assert.throws(() => server.sendBinary(new Uint8Array(2000), { lend: 1 }), { name: 'TypeError' });
+  assert.equal(hex(server.takeOutput()), '8800');
+});

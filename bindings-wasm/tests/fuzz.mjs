@@ -84,7 +84,7 @@ const targets = {
     const connection = tolerate(() => new Connection(role, options));
     if (!connection) return;
     for (const chunk of chunksOf(stream(next, corpus), next)) {
-      const events = tolerate(() => connection.receive(chunk)) ?? [];
+      const events = tolerate(() => connection.receive(chunk, { lend: next(2) === 0 })) ?? [];
       for (const event of events) assert.ok(['text', 'binary', 'ping', 'pong', 'close', 'failed', 'closed'].includes(event.type), event.type);
       tolerate(() => pick(next,
         () => connection.sendText(text(next), { compress: pick(next, true, false, 1) }), () => connection.sendBinary(data(next)),

@@ -64,3 +64,12 @@ test('every byte of any stream is told once, and nothing is thrown', () => {
     }
   }
 });
+
+test('a gap ends at the first byte from which 2 KiB of frames follow, and not before', () => {
+  // 83: no opcode. 82 7e 0900: a frame of 2,304 bytes, behind which another error is too far away to be seen.
+  const bytes = concat([unhex('83 83'), unhex('82 7e 0900'), new Uint8Array(0x900), unhex('83')]);
+  const seen = inspect({ role: 'client', midstream: true }, [bytes]);
+  assert.deepEqual(seen.map(([offset]) => offset), [0, 2, 2310]);
+  const near = concat([unhex('83 83'), unhex('82 01 00'), unhex('83 83'), server.encodeText('a')]);
+  assert.deepEqual(inspect({ role: 'client', midstream: true }, [near]), [[0, 7, null], [7, '61']]);
+});

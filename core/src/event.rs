@@ -16,6 +16,9 @@ pub enum Event<'b> {
     Message(Message<'b>),
     /// A part of a message came, and [messages are streamed](crate::Connection::stream_messages).
     MessagePart(MessagePart<'b>),
+    /// A whole binary message came, whose payload the driver has taken
+    /// ([`Connection::receive_apart`](crate::Connection::receive_apart)).
+    BinaryApart,
     /// A ping came; unless [`Config::auto_pong`](crate::Config::auto_pong) is off, its pong is queued already.
     Ping(Cow<'b, [u8]>),
     /// A pong came, asked for or not.

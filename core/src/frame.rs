@@ -71,7 +71,7 @@ impl Decoder {
         self.decode_up_to(input, usize::MAX)
     }
 
-    /// The same, but a piece has at most `most` bytes of payload; at least 1 is to be allowed.
+    /// The same, but a piece has at most `most` bytes of payload; 0 takes no more than a header.
     #[inline]
     pub fn decode_up_to<'b>(&mut self, input: &mut Input<'b>, most: usize) -> Result<Option<Piece<'b>>, ProtocolError> {
         if self.missing > 0 {
@@ -106,6 +106,22 @@ impl Decoder {
             self.header = header;
         }
         Ok(Some(Piece { header, first: true, offset: 0, payload }))
+    }
+
+    /// The next `count` bytes of the payload of the frame that has begun came, but not here.
+    pub(crate) fn skip(&mut self, count: u64) {
+        assert!(
+            count <= self.missing,
+            "{count} bytes of a payload are said to be taken, but only {} are missing",
+            self.missing
+        );
+        self.missing -= count;
+    }
+
+    /// What it asks of headers.
+    #[inline]
+    pub const fn rules(&self) -> HeaderRules {
+        self.rules
     }
 
     /// Whether the next byte begins a frame.

@@ -60,6 +60,6 @@ pub use input::Input;
 pub use mask::MaskKeys;
 pub use message::{Message, MessageKind, MessagePart, SendOptions, SharedMessage};
 pub use opcode::Opcode;
-pub use output::{Segments, Transmit};
+pub use output::{Part, Segments, Transmit};
 pub use state::{ReadyState, Role};
 pub use time::Timestamp;

@@ -1,6 +1,6 @@
 //! The bytes that a connection wants written, until the driver has written them.
 
-use alloc::collections::VecDeque;
+use core::ops::Range;
 #[cfg(not(target_family = "wasm"))]
 use std::io::IoSlice;
 
@@ -25,7 +25,7 @@ pub enum Transmit<'a> {
     Shutdown,
 }
 
-/// Frames queued behind each other: contiguous but for large payloads that are queued by reference.
+/// Frames queued behind each other: contiguous but for large payloads that are queued by reference, or stay with the driver.
 ///
 /// A frame is kept until it is wholly written, so that the header at the front can always be read back: this is how the
 /// written part of the queue is told into frames without a record for each.
@@ -37,7 +37,7 @@ pub(crate) struct Output {
     /// How many bytes of the front frame are written, header included.
     front_written: usize,
     /// Boxed: few connections have any.
-    shared: Option<Box<Shared>>,
+    beside: Option<Box<Beside>>,
     /// Payload bytes of the data frames in the queue, the front frame's written ones included.
     buffered: u64,
     /// Those of the front frame that are written.
@@ -46,18 +46,35 @@ pub(crate) struct Output {
     pongs: u16,
 }
 
-/// Payloads by reference.
+/// Payloads that are not in the queue.
 #[derive(Debug, Default)]
-struct Shared {
+struct Beside {
     /// In order, each with the index in `bytes` that it goes before.
-    payloads: VecDeque<(usize, Bytes)>,
+    payloads: Vec<(usize, Payload)>,
+    /// How many of them are written: a list from which the first are taken is larger in a module of wasm.
+    written: usize,
     /// The bytes of them all: a slow peer takes a little of many, and they are not to be counted anew each time.
     len: usize,
 }
 
+#[derive(Debug)]
+enum Payload {
+    /// By reference.
+    Shared(Bytes),
+    /// So many bytes that the driver has.
+    Apart(usize),
+}
+
+impl Beside {
+    /// Those that are not written.
+    fn waiting(&self) -> &[(usize, Payload)] {
+        &self.payloads[self.written..]
+    }
+}
+
 impl Output {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), front: 0, front_written: 0, shared: None, buffered: 0, front_counted: 0, pongs: 0 }
+        Self { bytes: Vec::new(), front: 0, front_written: 0, beside: None, buffered: 0, front_counted: 0, pongs: 0 }
     }
 
     #[inline]
@@ -97,15 +114,26 @@ impl Output {
         if payload.len() < SHARE_THRESHOLD || header.masking_key.is_some() {
             return self.push(header, &payload);
         }
+        header.payload_len = payload.len() as u64;
+        self.push_beside(header, payload.len(), Payload::Shared(payload));
+    }
+
+    /// Queues the header of a frame whose `len` bytes of payload the driver has; behind how many bytes of the queue they go.
+    pub(crate) fn push_apart(&mut self, mut header: FrameHeader, len: usize) -> usize {
+        header.payload_len = len as u64;
+        self.push_beside(header, len, Payload::Apart(len));
+        self.bytes.len() - self.front
+    }
+
+    fn push_beside(&mut self, header: FrameHeader, len: usize, payload: Payload) {
         if self.bytes.capacity() == 0 {
             self.bytes = spare::take();
         }
-        header.payload_len = payload.len() as u64;
         header.write(&mut self.bytes);
-        self.count(header, payload.len());
-        let shared = self.shared.get_or_insert_default();
-        shared.len += payload.len();
-        shared.payloads.push_back((self.bytes.len(), payload));
+        self.count(header, len);
+        let beside = self.beside.get_or_insert_default();
+        beside.len += len;
+        beside.payloads.push((self.bytes.len(), payload));
     }
 
     #[inline]
@@ -147,10 +175,15 @@ impl Output {
             }
             written -= header_len + payload_len;
             self.front += header_len;
-            match self.shared.as_mut() {
-                Some(shared) if shared.payloads.front().is_some_and(|&(position, _)| position == self.front) => {
-                    shared.payloads.pop_front();
-                    shared.len -= payload_len;
+            match self.beside.as_mut() {
+                Some(beside) if beside.waiting().first().is_some_and(|&(position, _)| position == self.front) => {
+                    beside.payloads[beside.written].1 = Payload::Apart(0);
+                    beside.written += 1;
+                    beside.len -= payload_len;
+                    // So that each is moved once at the most.
+                    if beside.written > beside.payloads.len() / 2 {
+                        beside.payloads.drain(..core::mem::take(&mut beside.written));
+                    }
                 }
                 _ => self.front += payload_len,
             }
@@ -163,7 +196,7 @@ impl Output {
         // What is written is given back once it is most of the buffer, so that each byte is moved once at the most.
         if self.front > (64 << 10) && self.front > self.bytes.len() / 2 {
             self.bytes.drain(..self.front);
-            for (position, _) in self.shared.iter_mut().flat_map(|shared| shared.payloads.iter_mut()) {
+            for (position, _) in self.beside.iter_mut().flat_map(|beside| &mut beside.payloads[beside.written..]) {
                 *position -= self.front;
             }
             self.front = 0;
@@ -207,38 +240,56 @@ mod spare {
     pub(super) fn keep(_buffer: Vec<u8>) {}
 }
 
+/// A part of what a connection wants written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// These bytes of a payload that stays with the driver ([`Connection::send_apart`](crate::Connection::send_apart)): of the
+    /// first one that is not wholly written, then of the next, in the order in which they were sent.
+    Apart(Range<usize>),
+}
+
 /// The bytes that a connection wants written: one or more slices, in order.
+///
+/// A driver that keeps payloads apart asks for [`parts`](Self::parts); for others those of [`iter`](Self::iter) are all.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'a> {
     output: &'a Output,
 }
 
 impl<'a> Segments<'a> {
-    /// Every slice, in order; none is empty.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    /// Every part, in order; none is empty.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
         let output = self.output;
         let mut at = output.front;
         let mut skip = output.front_written;
-        let mut shared = output.shared.iter().flat_map(|shared| shared.payloads.iter());
+        let mut payloads = output.beside.iter().flat_map(|beside| beside.waiting());
         let mut own_next = true;
-        let mut next_shared = shared.next();
+        let mut next_payload = payloads.next();
         core::iter::from_fn(move || {
             loop {
-                let slice: &[u8] = if own_next {
-                    let end = next_shared.map_or(output.bytes.len(), |&(position, _)| position);
+                let (part, len) = if own_next {
+                    let end = next_payload.map_or(output.bytes.len(), |&(position, _)| position);
                     let start = core::mem::replace(&mut at, end);
-                    &output.bytes[start..end]
+                    (Part::Bytes(&output.bytes[start..end]), end - start)
                 } else {
-                    let (_, payload) = next_shared?;
-                    next_shared = shared.next();
-                    payload
+                    let (_, payload) = next_payload?;
+                    next_payload = payloads.next();
+                    match payload {
+                        Payload::Shared(bytes) => (Part::Bytes(bytes), bytes.len()),
+                        Payload::Apart(len) => (Part::Apart(0..*len), *len),
+                    }
                 };
-                let finished = own_next && next_shared.is_none();
+                let finished = own_next && next_payload.is_none();
                 own_next = !own_next;
-                let skipped = skip.min(slice.len());
+                let skipped = skip.min(len);
                 skip -= skipped;
-                if skipped < slice.len() {
-                    return Some(&slice[skipped..]);
+                if skipped < len {
+                    return Some(match part {
+                        Part::Bytes(bytes) => Part::Bytes(&bytes[skipped..]),
+                        Part::Apart(_) => Part::Apart(skipped..len),
+                    });
                 }
                 if finished {
                     return None;
@@ -247,9 +298,27 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The first slice; the whole of the bytes unless payloads are queued by reference.
+    /// Every slice, in order, as far as the first payload that the driver keeps apart; none is empty.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.parts().map_while(|part| match part {
+            Part::Bytes(bytes) => Some(bytes),
+            Part::Apart(_) => None,
+        })
+    }
+
+    /// The first slice; the whole of the bytes unless payloads are queued by reference or kept apart.
     pub fn first(&self) -> &'a [u8] {
         self.iter().next().unwrap_or_default()
+    }
+
+    /// All bytes but the payloads that the driver keeps apart, which go where [`Connection::send_apart`](crate::Connection::send_apart)
+    /// told. `None` if payloads are queued by reference, or something was written already: then the bytes have [parts](Self::parts).
+    pub fn unwritten(&self) -> Option<&'a [u8]> {
+        let output = self.output;
+        let shared =
+            |beside: &Beside| beside.waiting().iter().any(|(_, payload)| matches!(payload, Payload::Shared(_)));
+        let begun = output.front + output.front_written > 0;
+        (!begun && !output.beside.as_deref().is_some_and(shared)).then_some(&output.bytes)
     }
 
     /// Fills `slices` for a vectored write; how many were filled.
@@ -263,11 +332,11 @@ impl<'a> Segments<'a> {
         filled
     }
 
-    /// How many bytes there are, over all slices.
+    /// How many bytes there are, over all parts.
     pub fn len(&self) -> usize {
         let output = self.output;
-        let shared = output.shared.as_ref().map_or(0, |shared| shared.len);
-        output.bytes.len() - output.front + shared - output.front_written
+        let beside = output.beside.as_ref().map_or(0, |beside| beside.len);
+        output.bytes.len() - output.front + beside - output.front_written
     }
 
     /// Whether there are no bytes. Never true of what [`Transmit::Write`] brings.
@@ -275,9 +344,9 @@ impl<'a> Segments<'a> {
         self.len() == 0
     }
 
-    /// All bytes in one allocation.
+    /// The slices of [`iter`](Self::iter) in one allocation.
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len());
+        let mut bytes = Vec::with_capacity(self.iter().map(<[u8]>::len).sum());
         self.iter().for_each(|slice| bytes.extend_from_slice(slice));
         bytes
     }

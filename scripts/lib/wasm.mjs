@@ -114,7 +114,7 @@ export function wasmStep(toolchain) {
     name: 'wasm',
     title: 'wasm modules',
     firstRun: 'about 1 min',
-    inputs: ['Cargo.toml', 'Cargo.lock', 'core', 'bindings-wasm/Cargo.toml', 'bindings-wasm/src', 'scripts/lib/wasm-shrink.mjs'],
+    inputs: ['Cargo.toml', 'Cargo.lock', 'core', 'bindings-wasm/Cargo.toml', 'bindings-wasm/src', 'scripts/lib/wasm-shrink.mjs', 'scripts/lib/wasm-data.mjs'],
     key: [toolchain.identity, ...toolchain.args, process.env.RUSTFLAGS ?? ''],
     after: ['npm'],
     outputs: wasmOutputs,
@@ -122,9 +122,9 @@ export function wasmStep(toolchain) {
       // Only now, since it needs what npm installs.
       const { shrink } = await import('./wasm-shrink.mjs');
       mkdirSync(join(root, 'bindings-wasm', 'dist'), { recursive: true });
-      const args = ['build', '--profile', 'wasm', '-p', 'itoden-wasm', '--lib', '--target', target, '--no-default-features'];
+      const args = ['rustc', '--profile', 'wasm', '-p', 'itoden-wasm', '--lib', '--target', target, '--no-default-features'];
       for (const { name, sentences } of modules) {
-        await run('cargo', [...args, '--features', name, ...toolchain.args], {
+        await run('cargo', [...args, '--features', name, ...toolchain.args, '--', '-C', 'link-arg=--emit-relocs'], {
           env: { ...toolchain.env, CARGO_TARGET_DIR: join(kept, 'wasm') },
         });
         const shrunk = shrink(readFileSync(crateOutput), { sentences });

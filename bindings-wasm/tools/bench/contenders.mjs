@@ -13,7 +13,7 @@ const connection = ({ Connection }) => ({
     return {
       run() {
         let sum = 0;
-        for (const chunk of chunks) for (const event of receiver.receive(chunk)) sum += lengthOf(event);
+        for (const chunk of chunks) for (const event of receiver.receive(chunk, { lend: true })) sum += lengthOf(event);
         return sum;
       },
       end: () => receiver.free(),
@@ -28,9 +28,10 @@ const connection = ({ Connection }) => ({
           for (const end = Math.min(at + burst, payloads.length); at < end; at += 1) {
             const payload = payloads[at];
             if (typeof payload === 'string') sender.sendText(payload);
-            else sender.sendBinary(payload);
+            else sender.sendBinary(payload, { lend: true });
           }
-          sum += sender.takeOutput().length;
+          // A socket takes several buffers at once, as it does from ws.
+          for (const { length } of sender.takeOutputs()) sum += length;
         }
         return sum;
       },

@@ -91,6 +91,30 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a message whose payload of `len` bytes stays with the driver, where the core can't refer to it, as in a host whose
+    /// memory is another. Only the header is queued; [`Segments::parts`](crate::Segments::parts) tells where the payload goes, and
+    /// how much of it is to be written yet. It counts toward `buffered_amount`, and [`transmitted`](Self::transmitted) counts its
+    /// bytes as all others. Bytes sent as text must be UTF-8.
+    ///
+    /// What is returned is for a driver that writes everything at once: behind how many bytes of
+    /// [`Segments::unwritten`](crate::Segments::unwritten) the payload goes, as long as nothing is written.
+    ///
+    /// `None`, and nothing is sent, if the payload has to be masked or compressed, or is empty: then it is for
+    /// [`send_with`](Self::send_with).
+    pub fn send_apart(
+        &mut self,
+        kind: MessageKind,
+        len: usize,
+        options: SendOptions,
+    ) -> Result<Option<usize>, SendError> {
+        if len == 0 || self.mask_keys.is_some() || self.state.write_failed() || self.compresses(options, Some(len)) {
+            return Ok(None);
+        }
+        self.check_message()?;
+        let header = self.header(kind.opcode(), true);
+        Ok(Some(self.output.push_apart(header, len)))
+    }
+
     fn push_shared(&mut self, message: SharedMessage, options: SendOptions) {
         let (kind, payload) = message.into_parts();
         if self.compresses(options, Some(payload.len())) {
@@ -224,6 +248,18 @@ impl Connection {
     /// [largest message](crate::Limits::max_message_size) may then be far larger than memory.
     pub fn stream_messages(&mut self, on: bool) {
         self.assembler.stream_messages(on);
+        self.see_what_is_lent();
+    }
+
+    /// From now on leaves large binary messages to the driver, where the core can't refer to their bytes, as in a host whose
+    /// memory is another: those of at least [`APART_THRESHOLD`](super::APART_THRESHOLD) bytes that come in one frame, neither
+    /// masked nor compressed, and are not [streamed](Self::stream_messages). Default `false`.
+    ///
+    /// If such a message begins, polling ends behind its header, and [`missing_apart`](Self::missing_apart) is not 0: so many
+    /// bytes are not to be handed in, but told to [`handle_apart`](Self::handle_apart) as they come. When all came there is
+    /// [`Event::BinaryApart`](crate::Event::BinaryApart). Limits hold for them all the same.
+    pub fn receive_apart(&mut self, on: bool) {
+        self.assembler.leaves = on && self.mask_keys.is_some();
         self.see_what_is_lent();
     }
 

@@ -28,6 +28,9 @@ use crate::state::{ReadyState, Role, State};
 use crate::time::Timestamp;
 use crate::utf8::Validator;
 
+/// From this length on a payload may be [left to the driver](Connection::receive_apart); of less a copy is cheaper.
+pub const APART_THRESHOLD: u32 = 8192;
+
 /// RSV1 among the reserved bits of a header.
 const RSV1: u8 = 0b100;
 
@@ -154,10 +157,13 @@ impl Connection {
     /// Sets the limit anew, after whatever it depends on may have changed.
     fn see_what_is_lent(&mut self) {
         let Limits { max_message_size, max_frame_size, max_fragments, .. } = self.config.limits;
-        let begun = !self.decoder.is_between_frames() || !self.assembler.lends();
+        let begun = !self.decoder.is_between_frames() || !self.assembler.lends() || self.assembler.apart;
         let limit =
             if begun || max_fragments == 0 { 0 } else { max_message_size.min(max_frame_size).saturating_add(1) };
         self.lent_limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        if self.assembler.leaves {
+            self.lent_limit = self.lent_limit.min(APART_THRESHOLD);
+        }
     }
 
     /// Notes what the opening handshake agreed on.
@@ -250,6 +256,14 @@ impl Connection {
         self.decoder.missing()
     }
 
+    /// How many bytes of a payload the driver is to take for itself before it hands in what comes behind: those at the front of
+    /// the cursor that was polled, then those that the transport brings. 0 if there is none. See
+    /// [`receive_apart`](Self::receive_apart).
+    #[inline]
+    pub const fn missing_apart(&self) -> u64 {
+        if self.assembler.apart && self.state.reads() { self.decoder.missing() } else { 0 }
+    }
+
     /// Whether messages are told [part by part](Self::stream_messages).
     pub const fn streams_messages(&self) -> bool {
         self.assembler.streams_messages()
@@ -282,6 +296,18 @@ impl Connection {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.received();
         }
+    }
+
+    /// The next `count` bytes of a payload came that is left to the driver ([`receive_apart`](Self::receive_apart)). Poll for
+    /// events behind it.
+    ///
+    /// # Panics
+    /// If that is more than [`missing_apart`](Self::missing_apart).
+    pub fn handle_apart(&mut self, now: Timestamp, count: u64) {
+        assert!(count <= self.missing_apart(), "no more than what is missing can be taken");
+        self.now = now;
+        self.see_life();
+        self.decoder.skip(count);
     }
 
     /// The transport's incoming side has ended.

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use super::Connection;
+use super::{APART_THRESHOLD, Connection};
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure};
@@ -44,12 +44,31 @@ impl Connection {
     #[inline(never)]
     fn poll_any_event<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         while self.state.reads() && !self.reading_paused {
-            let most = if self.deflate.is_some() { self.assembler.step() } else { usize::MAX };
+            if self.assembler.apart {
+                if self.decoder.missing() > 0 {
+                    break;
+                }
+                self.assembler.apart = false;
+                return Some(Event::BinaryApart);
+            }
+            let begins = self.may_begin_apart(input);
+            let most = match &self.deflate {
+                // Of what may be left to the driver only the header is taken.
+                _ if begins => 0,
+                Some(_) => self.assembler.step(),
+                None => usize::MAX,
+            };
             let piece = match self.decoder.decode_up_to(input, most) {
                 Ok(Some(piece)) => piece,
                 Ok(None) => break,
                 Err(error) => return Some(self.fail_by_peer(error, input)),
             };
+            if begins && piece.header.payload_len >= u64::from(APART_THRESHOLD) {
+                match self.assembler.begin_apart(&piece, &self.config.limits) {
+                    Ok(()) => break,
+                    Err(error) => return Some(self.fail_by_peer(error, input)),
+                }
+            }
             match self.assembler.push(piece, &self.config.limits, self.deflate.as_deref_mut()) {
                 Ok(Some(incoming)) => return Some(self.receive(incoming, input)),
                 Ok(None) => {}
@@ -60,6 +79,16 @@ impl Connection {
             input.discard();
         }
         self.state.tell_closed().then(|| Event::Closed(self.closed()))
+    }
+
+    /// Whether the next frame is a message whose payload is left to the driver if it is long enough. A header whose first byte
+    /// came earlier is none of these.
+    fn may_begin_apart(&self, input: &Input<'_>) -> bool {
+        const BINARY: u8 = 0x82; // FIN, no reserved bit
+        self.assembler.leaves
+            && self.assembler.lends()
+            && self.decoder.is_between_frames()
+            && input.remaining().first() == Some(&BINARY)
     }
 
     fn receive<'b>(&mut self, incoming: Incoming<'b>, input: &mut Input<'b>) -> Event<'b> {
@@ -164,6 +193,11 @@ impl Connection {
     /// If that is more than there were.
     pub fn transmitted(&mut self, count: usize) {
         self.output.advance(count);
+    }
+
+    /// The transport has taken all of what [`poll_transmit`](Self::poll_transmit) gave.
+    pub fn transmitted_all(&mut self) {
+        self.output.clear();
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if at all.

@@ -48,6 +48,10 @@ pub struct Assembler {
     control: Option<Box<Vec<u8>>>,
     /// Whether the messages that begin from now on are handed on part by part.
     streaming: bool,
+    /// Whether the payloads of long messages are left to the driver.
+    pub(crate) leaves: bool,
+    /// Whether that of the frame that has begun is.
+    pub(crate) apart: bool,
 }
 
 /// A message whose last fragment has not come.
@@ -60,7 +64,7 @@ struct Open {
 impl Assembler {
     /// No message is open.
     pub const fn new() -> Self {
-        Self { open: None, size: 0, fragments: 0, control: None, streaming: false }
+        Self { open: None, size: 0, fragments: 0, control: None, streaming: false, leaves: false, apart: false }
     }
 
     /// Whether the messages that begin from now on are handed on part by part, as [`Incoming::Part`]. Default `false`.
@@ -111,6 +115,13 @@ impl Assembler {
             }
         }
         self.assemble(piece, limits, deflate)
+    }
+
+    /// A frame that is a message begins, whose payload comes elsewhere.
+    pub(crate) fn begin_apart(&mut self, piece: &Piece<'_>, limits: &Limits) -> Result<(), ProtocolError> {
+        self.admit(piece, limits)?;
+        self.apart = true;
+        Ok(())
     }
 
     fn lend<'b>(&self, opcode: Opcode, payload: &'b [u8]) -> Result<Incoming<'b>, ProtocolError> {

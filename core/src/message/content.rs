@@ -7,7 +7,7 @@ use crate::deflate::{InflateError, MessageDeflate};
 use crate::error::ProtocolError;
 use crate::frame::Piece;
 use crate::prelude::{String, Vec};
-use crate::utf8::Validator;
+use crate::utf8::{self, Validator};
 
 /// Text is checked as it comes, so its end needs no second look.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ pub(super) fn inflate_whole(
     let bytes = bytes.into_owned();
     match (kind, result) {
         (MessageKind::Binary, result) => result.map(|()| Message::Binary(Cow::Owned(bytes))),
-        (MessageKind::Text, Ok(())) => match String::from_utf8(bytes) {
+        (MessageKind::Text, Ok(())) => match utf8::owned(bytes) {
             Ok(text) => Ok(Message::Text(Cow::Owned(text))),
             Err(_) => Err(ProtocolError::InvalidUtf8),
         },
