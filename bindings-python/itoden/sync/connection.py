@@ -55,7 +55,6 @@ class Connection(BaseConnection):
     def _open(self, stream: Stream) -> None:
         """Begins: the socket is there."""
         self.socket = stream.socket
-        self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._io = Transport(stream, self)
         with self._io.lock:
@@ -141,7 +140,17 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        message: Data = self._receive("recv", self._take, timeout)
+        io = self._io
+        if not io.begin_receiving():
+            raise self._concurrency_error("recv")
+        try:
+            message: Data | None = io.take_message(self, timeout)
+        except ConcurrencyError:
+            raise self._concurrency_error("recv") from None
+        finally:
+            io.end_receiving()
+        if message is None:
+            raise TimeoutError(f"timed out in {timeout:.1f}s")
         if decode is None or isinstance(message, str) is decode:
             return message
         if isinstance(message, str):
@@ -151,19 +160,16 @@ class Connection(BaseConnection):
         except UnicodeDecodeError as error:
             raise self._fail_decoding(error) from error
 
-    def _receive(self, method: str, take: Any, timeout: float | None) -> Any:
-        """What `take` returns as soon as that is not `None`."""
-        if not self._receiving.acquire(blocking=False):
+    def _receive_fragment(self, method: str) -> tuple[Data, bool | None, bool]:
+        """What `_take_fragment()` returns as soon as there is one."""
+        if not self._io.begin_receiving():
             raise self._concurrency_error(method)
         try:
-            taken = self._io.take(take, timeout)
-            if taken is None:
-                raise TimeoutError(f"timed out in {timeout:.1f}s")
-            return taken
+            return self._io.take(self._take_fragment)  # type: ignore[no-any-return]
         except ConcurrencyError:
             raise self._concurrency_error(method) from None
         finally:
-            self._receiving.release()
+            self._io.end_receiving()
 
     @staticmethod
     def _concurrency_error(method: str) -> ConcurrencyError:
@@ -217,8 +223,7 @@ class Connection(BaseConnection):
         first = True
         while not last:
             # Within a message no other thread's call gets in between: the native half sees to that.
-            take = self._take_fragment
-            data, is_text, last = self._receive("recv_streaming" if first else "recv", take, None)
+            data, is_text, last = self._receive_fragment("recv_streaming" if first else "recv")
             first = False
             if isinstance(data, str):  # a message that came whole
                 yield data.encode() if decode is False else data

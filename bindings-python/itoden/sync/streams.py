@@ -13,33 +13,34 @@ __all__ = ["NestedTls", "Stream", "TlsStream", "open_stream", "wait_for"]
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl_module.SSLWantReadError, ssl_module.SSLWantWriteError)
 
 
+# Calls of a socket that waits can be told not to; where they can't, sockets are set not to wait.
+_CAN_TELL = hasattr(socket, "MSG_DONTWAIT")
+_NOW: int = getattr(socket, "MSG_DONTWAIT", 0)
+
+
 class Stream:
-    """A connected TCP or Unix socket, which is set not to wait.
+    """A connected TCP or Unix socket.
 
     Args:
         sock: the socket.
+
+    Attributes:
+        descriptor: of a plain socket that waits, so that it can be read in one system call; else `None`.
     """
 
     tls = False
+    descriptor: int | None = None
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.settimeout(0)
+        if self.tls or not _CAN_TELL:
+            sock.settimeout(0)
+        else:
+            sock.settimeout(None)
+            self.descriptor = sock.fileno()
         self.socket = sock
         # What TLS waits for in the other direction: to read, it may have to write first, and the reverse.
         self.reading_wants_to_write = False
         self.writing_wants_to_read = False
-
-        self._poll: select.poll | None = None
-
-    def wait(self, timeout: float | None) -> bool:
-        """Waits until something can be read, for so many seconds: whether it can. Only one thread at a
-        time."""
-        if self._poll is None:
-            if sys.platform == "win32":
-                return wait_for(self.raw, True, False, timeout)[0]
-            self._poll = select.poll()
-            self._poll.register(self.raw.fileno(), select.POLLIN)
-        return bool(self._poll.poll(None if timeout is None else int(timeout * 1000) + (timeout > 0)))
 
     @property
     def raw(self) -> socket.socket:
@@ -49,14 +50,14 @@ class Stream:
     def read_into(self, buffer: memoryview) -> int | None:
         """Reads what is there; 0 at the end, `None` if nothing is there."""
         try:
-            return self.socket.recv_into(buffer)
+            return self.socket.recv_into(buffer, 0, _NOW)
         except _WOULD_BLOCK:
             return None
 
     def write(self, data: memoryview | bytes) -> int:
         """Writes what there is room for, and returns how much that was."""
         try:
-            return self.socket.send(data)
+            return self.socket.send(data, _NOW)
         except _WOULD_BLOCK:
             return 0
 

@@ -41,6 +41,9 @@ impl State {
         if self.listener.as_ref().is_some_and(|listener| listener.telling) && core.buffered_amount() < FLUSH_AT {
             return Taken::Later { schedule: false };
         }
+        if self.in_threads {
+            return Taken::Now;
+        }
         let later = (self.wrote_this_turn || !self.queue.is_empty()) && core.buffered_amount() < FLUSH_AT;
         self.wrote_this_turn = true;
         if !later {
