@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -55,7 +54,6 @@ class Connection(BaseConnection):
     def _open(self, stream: Stream) -> None:
         """Begins: the socket is there."""
         self.socket = stream.socket
-        self._sending = threading.Lock()
         self._io = Transport(stream, self)
         with self._io.lock:
             self._attach(self._io, self._io)
@@ -140,15 +138,10 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        io = self._io
-        if not io.begin_receiving():
-            raise self._concurrency_error("recv")
         try:
-            message: Data | None = io.take_message(self, timeout)
+            message = self._io.receive(self, timeout)
         except ConcurrencyError:
             raise self._concurrency_error("recv") from None
-        finally:
-            io.end_receiving()
         if message is None:
             raise TimeoutError(f"timed out in {timeout:.1f}s")
         if decode is None or isinstance(message, str) is decode:
@@ -258,12 +251,8 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        io = self._io
         try:
-            with io.lock:
-                if self._sending.locked():
-                    raise ConcurrencyError("cannot call send while another thread is already running send")
-                waiter = self._send(message, text)  # type: ignore[arg-type]
+            waiter = self._io.send(self, message, text)  # type: ignore[arg-type]
         except TypeError:
             if not isinstance(message, Iterable) or isinstance(message, Mapping):
                 raise
@@ -279,9 +268,7 @@ class Connection(BaseConnection):
             fragment = next(fragments)
         except StopIteration:
             return
-        with self._io.lock:
-            if not self._sending.acquire(blocking=False):
-                raise ConcurrencyError("cannot call send while another thread is already running send")
+        self._io.begin_sending()
         begun = False
         try:
             is_str = isinstance(fragment, str)
@@ -303,7 +290,7 @@ class Connection(BaseConnection):
                     self._fail(CloseCode.INTERNAL_ERROR, "error in fragmented message")
             raise
         finally:
-            self._sending.release()
+            self._io.end_sending()
 
     def _send_next(self, fragment: DataLike, text: bool, first: bool, fin: bool) -> None:
         with self._io.lock:
@@ -312,7 +299,7 @@ class Connection(BaseConnection):
             self._sent(waiter)
 
     def _is_sending_fragments(self) -> bool:
-        return self._sending.locked()
+        return self._io.is_sending()
 
     def _sent(self, waiter: Any) -> None:
         """Waits until what was sent is written."""
@@ -386,7 +373,7 @@ class Connection(BaseConnection):
         if self._warns:
             self._warn()
         with self._io.lock:
-            if self._sending.locked() and self.state is State.OPEN:
+            if self._io.is_sending() and self.state is State.OPEN:
                 self._fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
             else:
                 self._close(code, reason)

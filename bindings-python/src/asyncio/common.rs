@@ -36,6 +36,11 @@ impl AsyncConnection {
         Self::change(this, true, |state| state.receive(this.py(), bytes))
     }
 
+    /// For connections in threads: whether `_take()` has nothing to give and nothing to do.
+    pub(crate) fn is_at_rest(&self, py: Python<'_>) -> bool {
+        self.lock(py).is_at_rest()
+    }
+
     /// For connections in threads: whether all that can be waited for is something to read.
     #[cfg(unix)]
     pub(crate) fn only_reads(&self, py: Python<'_>) -> bool {
@@ -117,7 +122,7 @@ impl AsyncConnection {
         Ok(true)
     }
 
-    pub(super) fn already_receiving(py: Python<'_>, method: &str) -> PyErr {
+    pub(crate) fn already_receiving(py: Python<'_>, method: &str) -> PyErr {
         let message = format!("cannot call {method} while another task is already running recv or recv_streaming");
         errors::raise(py, "ConcurrencyError", &message)
     }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use itoden_core::{Connection, MaskKeys, SendError};
+use itoden_core::{Connection, MaskKeys, ReadyState, SendError};
 use pyo3::prelude::*;
 
 use super::state::{Phase, Received, State};
@@ -72,6 +72,13 @@ impl State {
             self.within_stream = matches!(received, Received::Fragment(fragment) if !fragment.last);
         }
         self.after_take(py, received)
+    }
+
+    /// Whether `take()` has nothing to give and nothing to do.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let open = matches!(&self.phase, Phase::Open(core) if core.ready_state() == ReadyState::Open);
+        let waits = self.queue.is_empty() && self.joining.is_empty();
+        open && waits && !(self.lost || self.transport_paused || self.flush_scheduled || self.within_stream)
     }
 
     fn after_take<T>(&mut self, py: Python<'_>, taken: Option<T>) -> Result<(Option<T>, Option<Todo>), bool> {

@@ -11,6 +11,7 @@ use pyo3::sync::PyOnceLock;
 use super::reading::Reader;
 use super::wheel::{Left, Role, Wheel};
 use crate::asyncio::protocol::AsyncConnection;
+use crate::errors;
 
 /// Drives a connection over a socket: the part that each message needs. The rest, and whatever is rare, is Python's.
 ///
@@ -18,7 +19,10 @@ use crate::asyncio::protocol::AsyncConnection;
 #[pyclass(frozen, subclass, module = "itoden._native")]
 pub(crate) struct Line {
     wheel: Mutex<Wheel>,
+    /// A thread is in `recv()`.
     receiving: AtomicBool,
+    /// A thread sends a message in fragments. Changed under the lock.
+    sending: AtomicBool,
     lock: Py<PyAny>,
     acquire: Py<PyAny>,
     release: Py<PyAny>,
@@ -38,6 +42,7 @@ impl Line {
         Ok(Self {
             wheel: Mutex::default(),
             receiving: AtomicBool::new(false),
+            sending: AtomicBool::new(false),
             acquire: lock.getattr("acquire")?.unbind(),
             release: lock.getattr("release")?.unbind(),
             lock: lock.unbind(),
@@ -93,31 +98,53 @@ impl Line {
 
     /// The next message of `connection`; `None` if there was none within so many seconds.
     ///
-    /// Between `begin_receiving()` and `end_receiving()`. Raises what `AsyncConnection._take()` raises.
-    fn take_message<'py>(
+    /// Raises what `AsyncConnection._take()` raises, and `ConcurrencyError` if another thread receives.
+    fn receive<'py>(
         slf: &Bound<'py, Self>,
         connection: &Bound<'py, AsyncConnection>,
         timeout: Option<f64>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        let (py, this) = (slf.py(), slf.get());
-        let until = timeout.map(|timeout| Ok::<_, PyErr>(monotonic(py)? + timeout)).transpose()?;
-        loop {
-            // Read before looking: what happens after it is noticed by whoever then would wait.
-            let seen = this.wheel().happened;
-            let taken = this.locked(py, || AsyncConnection::_take(connection))?;
-            if taken.is_some() {
-                return Ok(taken);
-            }
-            let left = until.map(|until| Ok::<_, PyErr>((until - monotonic(py)?).max(0.0))).transpose()?;
-            if let Some(taken) = Self::step(slf, connection, seen, left)? {
-                return Ok(Some(taken));
-            }
-            if left == Some(0.0) {
-                return this.locked(py, || AsyncConnection::_take(connection));
-            }
+        if !slf.get().begin_receiving() {
+            return Err(AsyncConnection::already_receiving(slf.py(), "recv"));
         }
+        let received = Self::wait_for_message(slf, connection, timeout);
+        slf.get().end_receiving();
+        received
     }
 
+    // --- sending ---
+
+    /// Sends a message of `connection`, as `AsyncConnection._send()`. Raises `ConcurrencyError` if another thread sends one in
+    /// fragments.
+    fn send<'py>(
+        slf: &Bound<'py, Self>,
+        connection: &Bound<'py, AsyncConnection>,
+        message: Bound<'py, PyAny>,
+        text: Option<bool>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        this.locked(py, || {
+            if this.is_sending() {
+                return Err(Self::already_sending(py));
+            }
+            AsyncConnection::_send(connection, message, text)
+        })
+    }
+
+    /// Keeps other messages from being sent, until `end_sending()`: one in fragments begins.
+    fn begin_sending(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.locked(py, || if this.sending.swap(true, Ordering::Acquire) { Err(Self::already_sending(py)) } else { Ok(()) })
+    }
+
+    fn end_sending(&self) {
+        self.sending.store(false, Ordering::Release);
+    }
+
+    /// Whether a message is sent in fragments.
+    fn is_sending(&self) -> bool {
+        self.sending.load(Ordering::Acquire)
+    }
     // --- who drives ---
 
     /// What a thread that waits is to do: 0 to look again, 1 to drive, 2 to write, 3 to follow.
@@ -211,6 +238,37 @@ impl Line {
         let result = f();
         self.release.call0(py)?;
         result
+    }
+
+    fn already_sending(py: Python<'_>) -> PyErr {
+        let message = "cannot call send while another thread is already running send";
+        errors::raise(py, "ConcurrencyError", message)
+    }
+
+    fn wait_for_message<'py>(
+        slf: &Bound<'py, Self>,
+        connection: &Bound<'py, AsyncConnection>,
+        timeout: Option<f64>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        let until = timeout.map(|timeout| Ok::<_, PyErr>(monotonic(py)? + timeout)).transpose()?;
+        loop {
+            // Read before looking: what happens after it is noticed by whoever then would wait.
+            let seen = this.wheel().happened;
+            if !connection.get().is_at_rest(py) {
+                let taken = this.locked(py, || AsyncConnection::_take(connection))?;
+                if taken.is_some() {
+                    return Ok(taken);
+                }
+            }
+            let left = until.map(|until| Ok::<_, PyErr>((until - monotonic(py)?).max(0.0))).transpose()?;
+            if let Some(taken) = Self::step(slf, connection, seen, left)? {
+                return Ok(Some(taken));
+            }
+            if left == Some(0.0) {
+                return this.locked(py, || AsyncConnection::_take(connection));
+            }
+        }
     }
 
     /// One turn; a message that came in it, if that is known.
