@@ -57,6 +57,7 @@ class Connection(BaseConnection):
         self._io = Transport(stream, self)
         with self._io.lock:
             self._attach(self._io, self._io)
+            self._io.begin()
 
     @property
     def local_address(self) -> Any:

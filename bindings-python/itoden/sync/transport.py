@@ -24,6 +24,7 @@ from .watcher import watcher
 
 if TYPE_CHECKING:
     from ..base import BaseConnection
+    from .tls import Tls
 
 __all__ = ["Timer", "Transport", "Waiter"]
 
@@ -97,7 +98,7 @@ class Transport(Line):
     """
 
     def __new__(cls, stream: Stream, connection: BaseConnection) -> Transport:
-        return super().__new__(cls, stream.descriptor)
+        return super().__new__(cls, stream.descriptor, stream.tls is not None)
 
     def __init__(self, stream: Stream, connection: BaseConnection) -> None:
         self.stream = stream
@@ -106,7 +107,7 @@ class Transport(Line):
         self._reading_paused = False
         self._closing = False
         self._eof_after = False
-        self._addresses = tuple(map(_address, (stream.raw.getsockname, stream.raw.getpeername)))
+        self._addresses = tuple(map(_address, (stream.socket.getsockname, stream.socket.getpeername)))
         self._unsent: memoryview | bytes = b""
         self._changed = threading.Condition(threading.Lock())
 
@@ -159,12 +160,16 @@ class Transport(Line):
         """Writes, or keeps for later what there is no room for."""
         if self.ended:
             return
+        tls = self.stream.tls
+        self._put(data if tls is None else tls.encrypt(data))
+
+    def _put(self, data: bytes) -> None:
+        """Writes what is not changed any more."""
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
-        stream = self.stream
-        count = stream.write(data)
-        if count < len(data) or (stream.tls and not stream.flush()):
+        count = self.stream.write(data)
+        if count < len(data):
             self._unsent = memoryview(data)[count:]
             self._connection.pause_writing()
             self._look_after()
@@ -237,7 +242,7 @@ class Transport(Line):
         if role == _PUSH:
             try:
                 if not self.ended:
-                    wait_for(self.stream.raw, False, True, _shorter(timeout, timer))
+                    wait_for(self.stream.socket, False, True, _shorter(timeout, timer))
             finally:
                 self._leave(False, True)
             self.flush_and_tell()
@@ -304,7 +309,7 @@ class Transport(Line):
             readable, writable = True, False
         else:
             readable, writable = wait_for(
-                stream.raw, read, write or stream.reading_wants_to_write, _shorter(timeout, self.timer)
+                stream.socket, read, write or stream.reading_wants_to_write, _shorter(timeout, self.timer)
             )
         with self.lock:
             if writable or (readable and stream.writing_wants_to_read):
@@ -318,17 +323,65 @@ class Transport(Line):
     def _read(self) -> None:
         if self.ended:
             return
-        connection = self._connection
+        connection, stream = self._connection, self.stream
+        buffer = connection.get_buffer(-1)
         try:
-            count = self.stream.read_into(connection.get_buffer(-1))
+            count = stream.read_into(buffer)
+            if not count:
+                if count == 0:
+                    self._receive_end()
+            elif stream.tls is None:
+                connection.buffer_updated(count)
+            else:
+                stream.tls.feed(buffer[:count])
+                self._decrypt(stream.tls, buffer)
         except OSError as error:
             self._end(error)
-            return
-        if count:
-            connection.buffer_updated(count)
+        finally:
             # The next may be read by another thread, and each with a buffer of its own would be much memory.
             give_buffer_back()
-        elif count == 0:
+
+    def begin(self) -> None:
+        """Called under the lock, when the connection is told what comes: TLS may have read some of it."""
+        tls = self.stream.tls
+        if tls is not None and tls.pending():
+            try:
+                self._decrypt(tls, self._connection.get_buffer(-1))
+            except OSError as error:
+                self._end(error)
+            finally:
+                give_buffer_back()
+
+    def _receive_encrypted(self, data: bytes, more: bool) -> None:
+        """Called by the native half, under the lock: it has read this, and there may be more."""
+        stream = self.stream
+        buffer = self._connection.get_buffer(-1)
+        try:
+            assert stream.tls is not None
+            stream.tls.feed(data)
+            # An end comes again when it is asked for again.
+            if more and (count := stream.read_into(buffer)):
+                stream.tls.feed(buffer[:count])
+            self._decrypt(stream.tls, buffer)
+        except OSError as error:
+            self._end(error)
+        finally:
+            give_buffer_back()
+
+    def _decrypt(self, tls: Tls, buffer: memoryview) -> None:
+        """Hands on all that came, also while reading is paused: so none of it waits where no socket tells of
+        it."""
+        connection = self._connection
+        try:
+            while count := tls.decrypt_into(buffer):
+                connection.buffer_updated(count)
+                if self.ended or not tls.pending():
+                    break
+                buffer = connection.get_buffer(-1)
+        finally:
+            if not self.ended and (answer := tls.answer()):
+                self._put(answer)
+        if count == 0:
             self._receive_end()
 
     def _receive_end(self) -> None:
@@ -348,7 +401,7 @@ class Transport(Line):
             return
         try:
             self._unsent = self._unsent[self.stream.write(self._unsent) :]
-            if self._unsent or not self.stream.flush():
+            if self._unsent:
                 return
         except OSError as error:
             self._end(error)

@@ -33,12 +33,13 @@ pub(crate) struct Line {
 
 #[pymethods]
 impl Line {
-    /// `descriptor`: of a socket that can be read and written here, or `None`.
+    /// `descriptor`: of a socket that can be read here, or `None`. If it is `encrypted`, Python makes of the bytes what the
+    /// connection is to be told.
     #[new]
-    fn new(py: Python<'_>, descriptor: Option<i32>) -> PyResult<Self> {
+    fn new(py: Python<'_>, descriptor: Option<i32>, encrypted: bool) -> PyResult<Self> {
         let lock = py.import("threading")?.call_method0("RLock")?;
         #[cfg(not(unix))]
-        let _ = descriptor;
+        let _ = (descriptor, encrypted);
         Ok(Self {
             wheel: Mutex::default(),
             receiving: AtomicBool::new(false),
@@ -47,7 +48,7 @@ impl Line {
             release: lock.getattr("release")?.unbind(),
             lock: lock.unbind(),
             #[cfg(unix)]
-            reader: descriptor.map(Reader::new),
+            reader: descriptor.map(|descriptor| Reader::new(descriptor, encrypted)),
         })
     }
 
@@ -292,13 +293,10 @@ impl Line {
         Ok(None)
     }
 
-    /// What reads the socket and writes to it, if Python need not.
+    /// The socket, if what is written needs no tls.
     #[cfg(unix)]
-    pub(crate) const fn socket(&self) -> Option<super::socket::Socket> {
-        match &self.reader {
-            Some(reader) => Some(reader.socket),
-            None => None,
-        }
+    pub(crate) fn socket(&self) -> Option<super::socket::Socket> {
+        self.reader.as_ref().filter(|reader| !reader.encrypted).map(|reader| reader.socket)
     }
 }
 

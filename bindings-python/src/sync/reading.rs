@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::line::{Line, monotonic};
 use super::socket::{ReceiveTimeout, Socket};
@@ -27,12 +28,14 @@ const KEPT: usize = 16;
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) socket: Socket,
+    /// Python makes of the bytes what the connection is to be told: there is TLS.
+    pub(super) encrypted: bool,
     timeout: ReceiveTimeout,
 }
 
 impl Reader {
-    pub(super) fn new(descriptor: i32) -> Self {
-        Self { socket: Socket::new(descriptor), timeout: ReceiveTimeout::default() }
+    pub(super) fn new(descriptor: i32, encrypted: bool) -> Self {
+        Self { socket: Socket::new(descriptor), encrypted, timeout: ReceiveTimeout::default() }
     }
 
     /// Waits for the socket or the time, so many seconds at the most, and does what is to be done. A message that came, or
@@ -61,6 +64,7 @@ impl Reader {
                 line.call_method0(intern!(py, "_receive_end"))?;
                 None
             }
+            Ok(bytes) if self.encrypted => Self::hand_in_encrypted(line, connection, bytes, takes)?,
             Ok(bytes) if bytes.len() < FIRST => Self::hand_in(line, connection, bytes, takes)?,
             Ok(bytes) => self.read_more(line, connection, bytes, takes)?,
             Err(error) => {
@@ -113,6 +117,22 @@ impl Reader {
                 return Ok(None);
             }
             AsyncConnection::receive(connection, bytes)?;
+            if takes { AsyncConnection::_take(connection) } else { Ok(None) }
+        })
+    }
+
+    fn hand_in_encrypted<'py>(
+        line: &Bound<'py, Line>,
+        connection: &Bound<'py, AsyncConnection>,
+        bytes: &[u8],
+        takes: bool,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (py, this) = (line.py(), line.get());
+        this.locked(py, || {
+            if this.wheel().ended {
+                return Ok(None);
+            }
+            line.call_method1(intern!(py, "_receive_encrypted"), (PyBytes::new(py, bytes), bytes.len() == FIRST))?;
             if takes { AsyncConnection::_take(connection) } else { Ok(None) }
         })
     }
