@@ -84,7 +84,8 @@ impl Direct {
         if self.own {
             let (socket, slices) = (Socket::new(self.descriptor), &slices[..count]);
             // Copying much takes a while, in which other threads can run.
-            let written = if segments.len() < MUCH { socket.send_now(slices) } else { py.detach(|| socket.send_now(slices)) };
+            let written =
+                if segments.len() < MUCH { socket.send_now(slices) } else { py.detach(|| socket.send_now(slices)) };
             return written.unwrap_or(0);
         }
         // SAFETY: the transport, which is not closing, owns the descriptor and keeps it open; it is of a stream socket

@@ -381,7 +381,11 @@ impl AsyncConnection {
 
     /// Sends a message. Returns a future if the sender is to wait: see `_check_sent()`.
     #[pyo3(signature = (message, text))]
-    pub(crate) fn _send(slf: &Bound<'_, Self>, message: Bound<'_, PyAny>, text: Option<bool>) -> PyResult<Option<Py<PyAny>>> {
+    pub(crate) fn _send(
+        slf: &Bound<'_, Self>,
+        message: Bound<'_, PyAny>,
+        text: Option<bool>,
+    ) -> PyResult<Option<Py<PyAny>>> {
         let payload = Payload::extract("message", &message)?;
         let message = payload.message(slf.py(), text)?;
         let kind = message.kind();

@@ -135,7 +135,9 @@ impl Line {
     /// Keeps other messages from being sent, until `end_sending()`: one in fragments begins.
     fn begin_sending(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        this.locked(py, || if this.sending.swap(true, Ordering::Acquire) { Err(Self::already_sending(py)) } else { Ok(()) })
+        this.locked(py, || {
+            if this.sending.swap(true, Ordering::Acquire) { Err(Self::already_sending(py)) } else { Ok(()) }
+        })
     }
 
     fn end_sending(&self) {

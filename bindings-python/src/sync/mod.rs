@@ -2,7 +2,7 @@
 
 pub(crate) mod line;
 #[cfg(unix)]
-pub(crate) mod socket;
-#[cfg(unix)]
 mod reading;
+#[cfg(unix)]
+pub(crate) mod socket;
 mod wheel;

@@ -43,13 +43,15 @@ impl Socket {
         counted(unsafe { libc::recv(self.0, buffer.as_mut_ptr().cast(), buffer.len(), flags) })
     }
 
-    /// Reads what is there, and says how much that was. At least one byte must be asked for; none at all are the end.
-    ///
-    /// # Errors
-    /// `WouldBlock` if nothing is there.
-    pub(super) fn receive_now(self, buffer: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: what is initialised may be taken for what need not be: only bytes are written to it.
-        self.receive(unsafe { &mut *(ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) }, libc::MSG_DONTWAIT)
+    /// Reads what is there behind the bytes that came `first`: these, and those. An end or an error is not told: it comes
+    /// again when it is asked for again.
+    pub(super) fn receive_behind<'b>(self, first: &[u8], buffer: &'b mut [MaybeUninit<u8>]) -> &'b mut [u8] {
+        let (start, rest) = buffer.split_at_mut(first.len());
+        for (place, byte) in start.iter_mut().zip(first) {
+            place.write(*byte);
+        }
+        let count = self.receive(rest, libc::MSG_DONTWAIT).unwrap_or(0);
+        initialised(buffer, first.len() + count)
     }
 
     /// Waits for bytes and reads them, in one system call where it can. `timeout` is in milliseconds; less may be waited.
@@ -139,9 +141,9 @@ impl ReceiveTimeout {
     }
 }
 
-/// What a system call says that it wrote.
+/// What was written from the start on, as a system call says.
 fn initialised(buffer: &mut [MaybeUninit<u8>], count: usize) -> &mut [u8] {
     let received = &mut buffer[..count];
-    // SAFETY: so many bytes from the start were written.
+    // SAFETY: whoever calls it has written so many bytes from the start.
     unsafe { &mut *(ptr::from_mut(received) as *mut [u8]) }
 }
