@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -31,6 +32,12 @@ def test_a_signal_handler_runs_while_recv_waits_and_loses_no_message(timeout: fl
     waits = threading.Event()
     connection, server = raw_peer(LIBRARY, ping_interval=None)
 
+    def take() -> None:
+        waits.set()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                connection.recv(timeout)
+
     def wake() -> None:
         waits.wait(30)
         while not done.is_set():
@@ -43,12 +50,7 @@ def test_a_signal_handler_runs_while_recv_waits_and_loses_no_message(timeout: fl
     waker.start()
     try:
         with pytest.raises(Interrupted):
-            waits.set()
-            while True:
-                try:
-                    connection.recv(timeout)
-                except TimeoutError:
-                    continue
+            take()
     finally:
         try:
             done.set()
@@ -121,10 +123,11 @@ def test_keepalive_pings_although_messages_never_stop_coming() -> None:
     def flood() -> None:
         while not over.is_set():
             server.send(BINARY, bytes(1000))
+        server.send(TEXT, b"last")
 
     def take() -> None:
-        while not over.is_set():
-            connection.recv()
+        while connection.recv() != "last":
+            pass
 
     threads = [threading.Thread(target=target, daemon=True) for target in (flood, take)]
     for thread in threads:
@@ -214,7 +217,7 @@ def test_the_sockets_end_in_another_thread_ends_recv() -> None:
     taking = threading.Thread(target=take)
     taking.start()
     until(lambda: connection._io._driven)
-    connection.close()  # the peer does not answer: the transport is dropped under the hands of the other thread
+    connection.close()  # the peer does not answer: the other thread loses the transport
     taking.join(30)
     assert [type(error).__name__ for error in raised] == ["ConnectionClosedError"]
     assert isinstance(connection.socket, socket.socket)

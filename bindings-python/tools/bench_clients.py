@@ -185,8 +185,9 @@ def bare_socket(uri: str, tls: Any) -> Iterator[BlockingTrips]:
             pass
 
         def trips(size: int, seconds: float) -> int:
-            length = struct.pack(*((">BBH", 0x82, 0xFE, size) if size < 65536 else (">BBQ", 0x82, 0xFF, size)))
-            frame, end, count = length + bytes(4) + bytes(size), time.perf_counter() + seconds, 0
+            short = struct.pack(">BBH", 0x82, 0xFE, size) if size < 65536 else None
+            head = short or struct.pack(">BBQ", 0x82, 0xFF, size)
+            frame, end, count = head + bytes(4) + bytes(size), time.perf_counter() + seconds, 0
             expected, buffer = len(frame) - 4, bytearray(256 << 10)
             while time.perf_counter() < end:
                 for _ in range(BATCH):

@@ -216,10 +216,7 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
         try:
             if opened.family in (socket.AF_INET, socket.AF_INET6):
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._plan.parts.secure:
-                stream = self._secure(opened, deadline)
-            else:
-                stream = open_stream(opened)
+            stream = self._secure(opened, deadline) if self._plan.parts.secure else open_stream(opened)
             connection = self._create_connection(self._settings, self._logger)
             connection._open(stream)
         except BaseException:

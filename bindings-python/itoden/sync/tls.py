@@ -1,5 +1,5 @@
-"""TLS between memory and a socket: what comes is read in one system call, and what goes is written in one, however
-many records that is. No thread waits within TLS, so that others can use it meanwhile."""
+"""TLS between memory and a socket: what comes is read in one system call, and what goes is written in one,
+however many records that is. No thread waits within TLS, so that others can use it meanwhile."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Tls:
         self._incoming.write(data)
 
     def decrypt_into(self, buffer: memoryview) -> int | None:
-        """What that is without TLS, as much as there is room for; 0 at the end, `None` if there is nothing more
+        """What that is without TLS, as much as there is room for; 0 at the end, `None` if there is nothing
         before more comes.
 
         Raises:
@@ -131,8 +131,8 @@ class Tls:
 
 
 class TlsSocket(socket.socket):
-    """A socket whose bytes are TLS's. What an `ssl.SSLSocket` tells about TLS is told by this too: `version()`,
-    `cipher()`, `getpeercert()`, `selected_alpn_protocol()` and so on, by `ssl.SSLObject`."""
+    """A socket whose bytes are TLS's. What an `ssl.SSLSocket` tells about TLS is told by this too, by
+    `ssl.SSLObject`: `version()`, `cipher()`, `getpeercert()`, `selected_alpn_protocol()` and so on."""
 
     def __init__(self, sock: socket.socket, tls: Tls) -> None:
         super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())

@@ -4,11 +4,11 @@ There is no thread per connection. Whoever waits for something, in `recv()`, `se
 pong, drives the connection meanwhile: reads, decodes, answers pings, keeps the time. Others who wait are
 woken after each such turn. While nobody waits, the watcher's one thread for all connections does it.
 
-What each message needs is native: `_native.Line` knows who drives, and `take_message()` waits, reads and decodes
-without a step in Python, as long as nothing out of the ordinary happens. That, and TLS, is here.
+What each message needs is native: `_native.Line` knows who drives, and its `receive()` waits, reads and
+decodes without a step in Python, as long as nothing out of the ordinary happens. That, and TLS, is here.
 
-The law of the locks: `lock` guards the native half and the socket and is never held while waiting; `_changed` is
-for those who follow, and is held from the moment that one decides to; the watcher's own lock comes last.
+The law of the locks: `lock` guards the native half and the socket and is never held while waiting; `_changed`
+is for those who follow, and is held from the moment that one decides to; the watcher's own lock comes last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._native import Line, give_buffer_back
 from .streams import Stream, wait_for
@@ -261,7 +261,7 @@ class Transport(Line):
             self._changed.notify_all()
 
     def _give_back(self) -> None:
-        """Called by the native half: nobody has the socket in his hands any more, and the transport has ended."""
+        """Called by the native half: the transport has ended, and nobody uses the socket any more."""
         self.stream.close()
 
     def _tell(self) -> None:
@@ -354,15 +354,14 @@ class Transport(Line):
 
     def _receive_encrypted(self, data: bytes, more: bool) -> None:
         """Called by the native half, under the lock: it has read this, and there may be more."""
-        stream = self.stream
+        stream, tls = self.stream, cast("Tls", self.stream.tls)
         buffer = self._connection.get_buffer(-1)
         try:
-            assert stream.tls is not None
-            stream.tls.feed(data)
+            tls.feed(data)
             # An end comes again when it is asked for again.
             if more and (count := stream.read_into(buffer)):
-                stream.tls.feed(buffer[:count])
-            self._decrypt(stream.tls, buffer)
+                tls.feed(buffer[:count])
+            self._decrypt(tls, buffer)
         except OSError as error:
             self._end(error)
         finally:

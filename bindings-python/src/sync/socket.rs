@@ -124,10 +124,8 @@ impl ReceiveTimeout {
             return Ok(());
         }
         let wanted = timeout.map_or(0, |timeout| timeout / 2);
-        let value = libc::timeval {
-            tv_sec: libc::time_t::from(wanted / 1000),
-            tv_usec: libc::suseconds_t::from((wanted % 1000 * 1000).cast_signed()),
-        };
+        // Small numbers, whatever types the system has for them.
+        let value = libc::timeval { tv_sec: (wanted / 1000) as _, tv_usec: (wanted % 1000 * 1000) as _ };
         let len = size_of::<libc::timeval>() as libc::socklen_t;
         // SAFETY: the value is as long as is said.
         let result = unsafe {

@@ -107,7 +107,9 @@ impl Wheel {
 
     /// The watcher is to look at it from now on, unless it does already.
     pub(super) fn heat(&mut self) -> bool {
-        !(self.hot || self.armed || self.ended) && !std::mem::replace(&mut self.hot, true)
+        let begins = !(self.hot || self.armed || self.ended);
+        self.hot |= begins;
+        begins
     }
 
     /// Begins to drive, unless somebody does, or did since the watcher began to watch.
