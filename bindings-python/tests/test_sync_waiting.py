@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from harness import BINARY, PING, PONG, TEXT
-from sync_parity import LIBRARIES, both_ends, echo, serving, threaded, until
+from itoden.sync.streams import Stream
+from sync_parity import LIBRARIES, both_ends, echo, port, running, serving, threaded, until
 from test_sync_closing import raw_peer
+from test_sync_opening import client_context, server_context
 
 LIBRARY = LIBRARIES["itoden"]
 
@@ -223,3 +225,24 @@ def test_the_sockets_end_in_another_thread_ends_recv() -> None:
     assert isinstance(connection.socket, socket.socket)
     until(lambda: connection.socket.fileno() == -1)
     server.end()
+
+
+@threaded
+@pytest.mark.parametrize("secure", [False, True])
+def test_systems_where_calls_can_not_be_told_not_to_wait(
+    secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On Windows sockets are set not to wait, and Python reads and writes them.
+    monkeypatch.setattr(Stream, "waits", False)
+    server_options = {"ssl": server_context()} if secure else {}
+    client_options = {"ssl": client_context()} if secure else {}
+    with running(LIBRARY.serve(echo, "127.0.0.1", 0, max_size=None, **server_options)) as server:
+        uri = f"{'wss' if secure else 'ws'}://localhost:{port(server)}/"
+        with LIBRARY.connect(uri, max_size=None, **client_options) as connection:
+            for size in (0, 100, 20_000, 1_000_000):
+                connection.send(bytes(size))
+                assert connection.recv(timeout=30) == bytes(size)
+            with pytest.raises(TimeoutError):
+                connection.recv(timeout=0.01)
+            assert connection.ping().wait(30)
+        assert connection.close_code == 1000

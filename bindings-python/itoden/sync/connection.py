@@ -38,7 +38,8 @@ class Connection(BaseConnection):
         logger: the logger of this connection.
         request: the request of the opening handshake, or `None` before it.
         response: the response of the opening handshake, or `None` before it.
-        socket: the socket. It does not wait (`settimeout(0)`) and is not to be read or written.
+        socket: the socket, which is not to be read or written. Over TLS it mostly is no `ssl.SSLSocket`, but
+            has the methods that tell about TLS.
         subprotocol: the subprotocol that was agreed on, or `None` (§1.9).
         latency: how long the last answered ping took, in seconds; 0 before any was.
         close_code: the close code once the connection is closed (§7.1.5), else `None`: that of the peer's
