@@ -9,7 +9,7 @@ import { spread } from './lib/echo-report.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
 import { venvPython } from './lib/paths.mjs';
 import { findHaproxy, idleMemory, pass } from './lib/python-bench.mjs';
-import { chart, floor, summarise, tables, taskName, verdicts } from './lib/python-report.mjs';
+import { chart, floor, socketFloor, summarise, tables, taskName, verdicts } from './lib/python-report.mjs';
 import { ask, run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
 
@@ -28,7 +28,7 @@ const jobs = [
     transports.flatMap((transport) =>
       sizes.map((size) => ({
         task: /** @type {Task} */ ({ role: 'client', loop, transport, size, connections: 1, inFlight: 1 }),
-        names: loop === 'threads' ? ['itoden.sync', 'websockets.sync'] : names,
+        names: loop === 'threads' ? ['itoden.sync', 'websockets.sync', socketFloor] : names,
       })),
     ),
   ),

@@ -2,6 +2,7 @@
 //!
 //! - [`asyncio`]: [`AsyncConnection`](asyncio::AsyncConnection), the class that asyncio's transports drive
 //! - [`sans_io`]: the core's connection and handshakes over bytes, for tests and for other drivers
+//! - [`sync`]: who drives a connection in threads
 //! - [`read_buffer`]: the buffer that the connections of a thread read into
 //! - [`errors`]: the core's errors as Python exceptions
 //!
@@ -15,6 +16,7 @@ mod mask_keys;
 mod read_buffer;
 mod sans_io;
 mod settings;
+mod sync;
 
 /// The native half of the package `itoden`. Import from `itoden` instead: names here can change in any version.
 #[pyo3::pymodule]
@@ -35,6 +37,8 @@ mod _native {
     use crate::sans_io::handshake::{ClientHandshake, ServerHandshake, parse_uri, read_response};
     #[pymodule_export]
     use crate::settings::Settings;
+    #[pymodule_export]
+    use crate::sync::line::Line;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -223,9 +224,9 @@ async def test_a_server_that_never_answers_runs_into_open_timeout() -> None:
     ended = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
+        # The request, if there was time for it, and the end.
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
         ended.set()
         writer.close()
 

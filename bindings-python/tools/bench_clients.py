@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import socket
+import struct
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from measured import PLAIN, client_tls, cpu, next_line, run
@@ -21,6 +24,7 @@ from measured import PLAIN, client_tls, cpu, next_line, run
 BATCH = 10
 
 Trips = Callable[[int, float], Awaitable[int]]
+BlockingTrips = Callable[[int, float], int]
 
 
 def answer(trips: int, used: float, seconds: float) -> None:
@@ -143,31 +147,79 @@ async def serve_benchmark(name: str, uris: dict[str, str], certificate: str) -> 
             answer(count, cpu() - before, time.perf_counter() - began)
 
 
-def serve_benchmark_in_threads(package: str, uris: dict[str, str], certificate: str) -> None:
-    """A client that blocks."""
-    connect = importlib.import_module(f"{package}.sync.client").connect
+def blocking_like_websockets(package: str) -> Callable[[str, Any], Any]:
+    """A client that blocks, with the API of `websockets.sync`."""
+
+    @contextlib.contextmanager
+    def client(uri: str, tls: Any) -> Iterator[BlockingTrips]:
+        connect = importlib.import_module(f"{package}.client").connect
+        with connect(uri, proxy=None, **PLAIN, **({} if tls is None else {"ssl": tls})) as connection:
+            send, receive = connection.send, connection.recv
+
+            def trips(size: int, seconds: float) -> int:
+                message, end, count = bytes(size), time.perf_counter() + seconds, 0
+                while time.perf_counter() < end:
+                    for _ in range(BATCH):
+                        send(message)
+                        receive()
+                    count += BATCH
+                return count
+
+            yield trips
+
+    return client
+
+
+@contextlib.contextmanager
+def bare_socket(uri: str, tls: Any) -> Iterator[BlockingTrips]:
+    """As many bytes to and fro, without a look at them: one frame is made once for all round trips."""
+    address = urllib.parse.urlsplit(uri)
     with contextlib.ExitStack() as stack:
-        ways = {
-            transport: stack.enter_context(
-                connect(
-                    uri,
-                    proxy=None,
-                    **PLAIN,
-                    **({"ssl": client_tls(certificate)} if transport == "TLS" else {}),
-                )
-            )
-            for transport, uri in uris.items()
-        }
+        sock = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        if tls is not None:
+            sock = stack.enter_context(tls.wrap_socket(sock, server_hostname=address.hostname))
+        head = f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        sock.sendall(f"{head}Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+        while not sock.recv(65536).endswith(b"\r\n\r\n"):
+            pass
+
+        def trips(size: int, seconds: float) -> int:
+            short = struct.pack(">BBH", 0x82, 0xFE, size) if size < 65536 else None
+            head = short or struct.pack(">BBQ", 0x82, 0xFF, size)
+            frame, end, count = head + bytes(4) + bytes(size), time.perf_counter() + seconds, 0
+            expected, buffer = len(frame) - 4, bytearray(256 << 10)
+            while time.perf_counter() < end:
+                for _ in range(BATCH):
+                    sock.sendall(frame)
+                    left = expected
+                    while left:
+                        left -= sock.recv_into(buffer)
+                count += BATCH
+            return count
+
+        yield trips
+
+
+BLOCKING_CLIENTS = {
+    "itoden.sync": blocking_like_websockets("itoden.sync"),
+    "websockets.sync": blocking_like_websockets("websockets.sync"),
+    "bare socket": bare_socket,
+}
+
+
+def serve_benchmark_in_threads(name: str, uris: dict[str, str], certificate: str) -> None:
+    """A client that blocks."""
+    with contextlib.ExitStack() as stack:
+        ways: dict[str, BlockingTrips] = {}
+        for transport, uri in uris.items():
+            tls = client_tls(certificate) if transport == "TLS" else None
+            ways[transport] = stack.enter_context(BLOCKING_CLIENTS[name](uri, tls))
         print("ready", flush=True)
         while line := sys.stdin.readline():
             transport, size, milliseconds = line.split()
-            connection, message, count = ways[transport], bytes(int(size)), 0
             began, before = time.perf_counter(), cpu()
-            while time.perf_counter() < began + int(milliseconds) / 1000:
-                for _ in range(BATCH):
-                    connection.send(message)
-                    connection.recv()
-                count += BATCH
+            count = ways[transport](int(size), int(milliseconds) / 1000)
             answer(count, cpu() - before, time.perf_counter() - began)
 
 
@@ -175,6 +227,6 @@ if __name__ == "__main__":
     name, loop, certificate, tcp, tls = sys.argv[1:]
     uris = {"TCP": tcp, "TLS": tls}
     if loop == "threads":
-        serve_benchmark_in_threads(name.removesuffix(".sync"), uris, certificate)
+        serve_benchmark_in_threads(name, uris, certificate)
     else:
         run(loop, serve_benchmark(name, uris, certificate))

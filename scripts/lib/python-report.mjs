@@ -15,6 +15,9 @@ import { bars, digits, spread } from './echo-report.mjs';
 /** What costs nothing but loop, transport and kernel. */
 export const floor = 'bare loop';
 
+/** What costs nothing but the kernel, and `ssl`. */
+export const socketFloor = 'bare socket';
+
 /** What two equals differ by when measured. */
 const noise = 1.03;
 
@@ -116,7 +119,7 @@ export function tables(workloads, memory) {
 export function chart(workloads) {
   const groups = workloads.flatMap(({ task, entries }) => {
     const measure = entries.find(({ name }) => name.replace('.sync', '').replace('uvicorn, ', '').replace('-sansio', '') === 'websockets');
-    const others = entries.filter(({ name }) => name !== floor);
+    const others = entries.filter(({ name }) => name !== floor && name !== socketFloor);
     return measure && task.transport === 'TCP' ? [{ name: taskName(task), entries: others, measure: { ...measure, name: 'websockets' } }] : [];
   });
   return bars('The Python package: processor time a message', groups);

@@ -22,7 +22,8 @@ from ..proxy import get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, Subprotocol
 from .connection import Connection
 from .proxy import Deadline, connect_http_proxy, connect_socks_proxy
-from .streams import NestedTls, open_stream
+from .streams import Stream, open_stream
+from .tls import secure
 
 __all__ = ["ClientConnection", "connect", "reconnect", "unix_connect", "unix_reconnect"]
 
@@ -204,25 +205,20 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
             **kwargs,
         )
 
-    def _secure(self, sock: socket.socket, deadline: Deadline) -> socket.socket | NestedTls:
+    def _secure(self, sock: socket.socket, deadline: Deadline) -> Stream:
         ssl: Any = self._ssl
         context = ssl if isinstance(ssl, ssl_module.SSLContext) else ssl_module.create_default_context()
         hostname = self._server_hostname or self._plan.parts.host
-        sock.settimeout(deadline.left())
-        if isinstance(sock, ssl_module.SSLSocket):  # to an HTTPS proxy
-            return NestedTls(sock, context, hostname)
-        return context.wrap_socket(sock, server_hostname=hostname)
+        return secure(sock, context, hostname, deadline.left)
 
     def _attempt(self, deadline: Deadline) -> ClientConnection:
         opened = self._sock or self._open_socket(deadline)
-        sock: socket.socket | NestedTls = opened
         try:
             if opened.family in (socket.AF_INET, socket.AF_INET6):
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._plan.parts.secure:
-                sock = self._secure(opened, deadline)
+            stream = self._secure(opened, deadline) if self._plan.parts.secure else open_stream(opened)
             connection = self._create_connection(self._settings, self._logger)
-            connection._open(open_stream(sock))
+            connection._open(stream)
         except BaseException:
             opened.close()
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, overload
@@ -39,7 +38,8 @@ class Connection(BaseConnection):
         logger: the logger of this connection.
         request: the request of the opening handshake, or `None` before it.
         response: the response of the opening handshake, or `None` before it.
-        socket: the socket. It does not wait (`settimeout(0)`) and is not to be read or written.
+        socket: the socket, which is not to be read or written. Over TLS it mostly is no `ssl.SSLSocket`, but
+            has the methods that tell about TLS.
         subprotocol: the subprotocol that was agreed on, or `None` (§1.9).
         latency: how long the last answered ping took, in seconds; 0 before any was.
         close_code: the close code once the connection is closed (§7.1.5), else `None`: that of the peer's
@@ -55,11 +55,10 @@ class Connection(BaseConnection):
     def _open(self, stream: Stream) -> None:
         """Begins: the socket is there."""
         self.socket = stream.socket
-        self._receiving = threading.Lock()
-        self._sending = threading.Lock()
         self._io = Transport(stream, self)
         with self._io.lock:
             self._attach(self._io, self._io)
+            self._io.begin()
 
     @property
     def local_address(self) -> Any:
@@ -141,7 +140,12 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        message: Data = self._receive("recv", self._take, timeout)
+        try:
+            message = self._io.receive(self, timeout)
+        except ConcurrencyError:
+            raise self._concurrency_error("recv") from None
+        if message is None:
+            raise TimeoutError(f"timed out in {timeout:.1f}s")
         if decode is None or isinstance(message, str) is decode:
             return message
         if isinstance(message, str):
@@ -151,19 +155,16 @@ class Connection(BaseConnection):
         except UnicodeDecodeError as error:
             raise self._fail_decoding(error) from error
 
-    def _receive(self, method: str, take: Any, timeout: float | None) -> Any:
-        """What `take` returns as soon as that is not `None`."""
-        if not self._receiving.acquire(blocking=False):
+    def _receive_fragment(self, method: str) -> tuple[Data, bool | None, bool]:
+        """What `_take_fragment()` returns as soon as there is one."""
+        if not self._io.begin_receiving():
             raise self._concurrency_error(method)
         try:
-            taken = self._io.take(take, timeout)
-            if taken is None:
-                raise TimeoutError(f"timed out in {timeout:.1f}s")
-            return taken
+            return self._io.take(self._take_fragment)  # type: ignore[no-any-return]
         except ConcurrencyError:
             raise self._concurrency_error(method) from None
         finally:
-            self._receiving.release()
+            self._io.end_receiving()
 
     @staticmethod
     def _concurrency_error(method: str) -> ConcurrencyError:
@@ -217,8 +218,7 @@ class Connection(BaseConnection):
         first = True
         while not last:
             # Within a message no other thread's call gets in between: the native half sees to that.
-            take = self._take_fragment
-            data, is_text, last = self._receive("recv_streaming" if first else "recv", take, None)
+            data, is_text, last = self._receive_fragment("recv_streaming" if first else "recv")
             first = False
             if isinstance(data, str):  # a message that came whole
                 yield data.encode() if decode is False else data
@@ -253,12 +253,8 @@ class Connection(BaseConnection):
         """
         if self._warns:
             self._warn()
-        io = self._io
         try:
-            with io.lock:
-                if self._sending.locked():
-                    raise ConcurrencyError("cannot call send while another thread is already running send")
-                waiter = self._send(message, text)  # type: ignore[arg-type]
+            waiter = self._io.send(self, message, text)  # type: ignore[arg-type]
         except TypeError:
             if not isinstance(message, Iterable) or isinstance(message, Mapping):
                 raise
@@ -274,9 +270,7 @@ class Connection(BaseConnection):
             fragment = next(fragments)
         except StopIteration:
             return
-        with self._io.lock:
-            if not self._sending.acquire(blocking=False):
-                raise ConcurrencyError("cannot call send while another thread is already running send")
+        self._io.begin_sending()
         begun = False
         try:
             is_str = isinstance(fragment, str)
@@ -298,7 +292,7 @@ class Connection(BaseConnection):
                     self._fail(CloseCode.INTERNAL_ERROR, "error in fragmented message")
             raise
         finally:
-            self._sending.release()
+            self._io.end_sending()
 
     def _send_next(self, fragment: DataLike, text: bool, first: bool, fin: bool) -> None:
         with self._io.lock:
@@ -307,7 +301,7 @@ class Connection(BaseConnection):
             self._sent(waiter)
 
     def _is_sending_fragments(self) -> bool:
-        return self._sending.locked()
+        return self._io.is_sending()
 
     def _sent(self, waiter: Any) -> None:
         """Waits until what was sent is written."""
@@ -381,7 +375,7 @@ class Connection(BaseConnection):
         if self._warns:
             self._warn()
         with self._io.lock:
-            if self._sending.locked() and self.state is State.OPEN:
+            if self._io.is_sending() and self.state is State.OPEN:
                 self._fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
             else:
                 self._close(code, reason)

@@ -27,7 +27,8 @@ from .auth import basic_auth
 from .connection import Connection
 from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
 from .proxy import Deadline
-from .streams import open_stream
+from .streams import Stream, open_stream
+from .tls import secure
 
 __all__ = ["Server", "ServerConnection", "basic_auth", "broadcast", "serve", "unix_serve"]
 
@@ -361,9 +362,9 @@ def serve(
         """The life of a connection. Nobody waits for it, so what goes wrong is logged."""
         deadline = Deadline(open_timeout)
         try:
-            secured = _secure(accepted, ssl, deadline)
+            stream = _secure(accepted, ssl, deadline)
             connection = make(settings, server)
-            connection._open(open_stream(secured))
+            connection._open(stream)
         except (OSError, ValueError):  # no TLS, or gone
             accepted.close()
             return
@@ -391,13 +392,12 @@ def _listen(
     return socket.create_server(path, **kwargs)
 
 
-def _secure(sock: socket.socket, ssl: ssl_module.SSLContext | None, deadline: Deadline) -> socket.socket:
+def _secure(sock: socket.socket, ssl: ssl_module.SSLContext | None, deadline: Deadline) -> Stream:
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if ssl is None:
-        return sock
-    sock.settimeout(deadline.left())
-    return ssl.wrap_socket(sock, server_side=True)
+        return open_stream(sock)
+    return secure(sock, ssl, None, deadline.left, server_side=True)
 
 
 def _opened(server: Server, connection: ServerConnection, opening: Opening, deadline: Deadline) -> bool:

@@ -4,8 +4,11 @@ There is no thread per connection. Whoever waits for something, in `recv()`, `se
 pong, drives the connection meanwhile: reads, decodes, answers pings, keeps the time. Others who wait are
 woken after each such turn. While nobody waits, the watcher's one thread for all connections does it.
 
+What each message needs is native: `_native.Line` knows who drives, and its `receive()` waits, reads and
+decodes without a step in Python, as long as nothing out of the ordinary happens. That, and TLS, is here.
+
 The law of the locks: `lock` guards the native half and the socket and is never held while waiting; `_changed`
-guards who drives; the watcher's own lock comes last.
+is for those who follow, and is held from the moment that one decides to; the watcher's own lock comes last.
 """
 
 from __future__ import annotations
@@ -13,14 +16,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from .._native import give_buffer_back
+from .._native import Line, give_buffer_back
 from .streams import Stream, wait_for
 from .watcher import watcher
 
 if TYPE_CHECKING:
     from ..base import BaseConnection
+    from .tls import Tls
 
 __all__ = ["Timer", "Transport", "Waiter"]
 
@@ -81,7 +85,11 @@ class Timer:
             self.transport.timer = None
 
 
-class Transport:
+# What `_begin()` says is to be done.
+_LOOK, _DRIVE, _PUSH = 0, 1, 2
+
+
+class Transport(Line):
     """Drives a connection over a socket.
 
     Args:
@@ -89,29 +97,19 @@ class Transport:
         connection: the connection, which is told what comes.
     """
 
+    def __new__(cls, stream: Stream, connection: BaseConnection) -> Transport:
+        return super().__new__(cls, stream.descriptor, stream.tls is not None)
+
     def __init__(self, stream: Stream, connection: BaseConnection) -> None:
         self.stream = stream
         self._connection = connection
-        self.lock = threading.RLock()
         self.timer: Timer | None = None
-        self.ended = False
         self._reading_paused = False
         self._closing = False
         self._eof_after = False
-        self._addresses = tuple(map(_address, (stream.raw.getsockname, stream.raw.getpeername)))
+        self._addresses = tuple(map(_address, (stream.socket.getsockname, stream.socket.getpeername)))
         self._unsent: memoryview | bytes = b""
-        # Under _changed: who drives, who waits for him, how many threads have the socket in their hands.
-        self._guard = threading.Lock()
-        self._changed = threading.Condition(self._guard)
-        self._driven = False
-        self._followers = 0
-        self._users = 0
-        self._happened = 0
-        # For the watcher, under _changed too: see there.
-        self.turns = 0
-        self.hot = False
-        self.armed = False
-        self.turns_when_armed = 0
+        self._changed = threading.Condition(threading.Lock())
 
     # --- what asyncio calls a transport: called by the native half, under the lock ---
 
@@ -133,8 +131,7 @@ class Transport:
     def resume_reading(self) -> None:
         """Reading goes on."""
         self._reading_paused = False
-        with self._changed:
-            self._tell()
+        self._tell()
         self._look_after()
 
     def can_write_eof(self) -> bool:
@@ -163,12 +160,16 @@ class Transport:
         """Writes, or keeps for later what there is no room for."""
         if self.ended:
             return
+        tls = self.stream.tls
+        self._put(data if tls is None else tls.encrypt(data))
+
+    def _put(self, data: bytes) -> None:
+        """Writes what is not changed any more."""
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
-        stream = self.stream
-        count = stream.write(data)
-        if count < len(data) or (stream.tls and not stream.flush()):
+        count = self.stream.write(data)
+        if count < len(data):
             self._unsent = memoryview(data)[count:]
             self._connection.pause_writing()
             self._look_after()
@@ -208,60 +209,42 @@ class Transport:
             if left is not None and left <= 0:
                 return done()
 
-    def take(self, take: Callable[[], Any], timeout: float | None) -> Any:
-        """Waits until `take()` gives something else than `None`, and returns it; `None` if it did not within
-        so many seconds. As `wait()`, in fewer steps."""
-        until = None if timeout is None else time.monotonic() + timeout
+    def take(self, take: Callable[[], Any]) -> Any:
+        """Waits until `take()`, which is called under the lock, gives something else than `None`, and returns
+        it."""
         while True:
             seen = self._happened
             with self.lock:
                 taken = take()
             if taken is not None:
                 return taken
-            if until is None:
-                self._step(seen, None)
-                continue
-            left = until - time.monotonic()
-            self._step(seen, max(left, 0))
-            if left <= 0:
-                with self.lock:
-                    return take()
+            self._step(seen, None)
 
     def _step(self, seen: int, timeout: float | None) -> None:
         """One turn, or if another thread drives: until it has done one. Nothing if more has happened than was
         `seen`."""
         timer = self.timer
-        with self._guard:
-            if self._happened != seen or self.ended:
-                return
-            # Who waits for the socket does not notice that reading goes on, so nobody drives while it is
-            # paused.
-            drive = not self._driven and not self._reading_paused
-            if drive:
-                self._driven = True
-                self._users += 1
-            # Nor does a sender depend on the one who drives, who may wait for something to read only.
-            push = not drive and bool(self._unsent)
-            if push:
-                self._users += 1
-            elif not drive:
-                self._followers += 1
-                self._changed.wait(_shorter(timeout, timer))
-                self._followers -= 1
-        if drive:
+        with self._changed:
+            role = self._begin(seen, self._reading_paused, bool(self._unsent))
+            if role > _PUSH:
+                try:
+                    self._changed.wait(_shorter(timeout, timer))
+                finally:
+                    self._stop_following()
+        if role == _LOOK:
+            return
+        if role == _DRIVE:
             try:
                 self.turn(timeout)
             finally:
-                self._leave(True)
-                if not (self.hot or self.armed):
-                    self._offer()
+                self._leave(True, True)
             return
-        if push:
+        if role == _PUSH:
             try:
                 if not self.ended:
-                    wait_for(self.stream.raw, False, True, _shorter(timeout, timer))
+                    wait_for(self.stream.socket, False, True, _shorter(timeout, timer))
             finally:
-                self._leave(False)
+                self._leave(False, True)
             self.flush_and_tell()
         self._tick()
 
@@ -270,45 +253,26 @@ class Transport:
         try:
             self.turn(0)
         finally:
-            self._leave(True, by_application=False)
+            self._leave(True, False)
 
-    def take_wheel(self) -> bool:
-        """Begins to drive; `False` if somebody does, or did since the watcher began to watch."""
+    def _wake(self) -> None:
+        """Called by the native half: there are followers."""
         with self._changed:
-            if self._driven or self.ended or self.turns != self.turns_when_armed:
-                return False
-            self._driven = True
-            self._users += 1
-            return True
+            self._changed.notify_all()
 
-    def _leave(self, wheel: bool, by_application: bool = True) -> None:
-        with self._guard:
-            if wheel:
-                self._driven = False
-                self.turns += by_application
-            self._users -= 1
-            self._happened += 1
-            if self._followers:
-                self._changed.notify_all()
-            last = self.ended and not self._users
-        if last:
-            self.stream.close()
+    def _give_back(self) -> None:
+        """Called by the native half: the transport has ended, and nobody uses the socket any more."""
+        self.stream.close()
 
     def _tell(self) -> None:
-        """Under _changed: something happened."""
-        self._happened += 1
-        if self._followers:
-            self._changed.notify_all()
+        """Something happened."""
+        if self._happen():
+            self._wake()
 
     def _offer(self) -> None:
         """Nobody may be there to look after the connection: the watcher is to, if that is so."""
-        if self.hot or self.armed or self.ended:
-            return
-        with self._changed:
-            if self.hot or self.armed or self.ended:
-                return
-            self.hot = True
-        watcher().heat(self)
+        if self._heat():
+            watcher().heat(self)
 
     def _look_after(self) -> None:
         """What is to be looked for has changed, and nobody may be looking."""
@@ -320,19 +284,10 @@ class Transport:
     def cool(self, turns: int) -> tuple[bool, bool] | None:
         """For the watcher: `None` if the connection was used since there were that many turns; else whether
         to look for bytes that come and for room to write, both not if somebody drives."""
-        with self._changed:
-            if self.ended or (self._driven and not self._unsent):
-                self.hot = False
-                return False, False
-            if self.turns != turns and not self._driven:
-                return None
-            self.hot, self.armed, self.turns_when_armed = False, True, self.turns
-            return self.interest
-
-    def disarm(self, *, hot: bool) -> None:
-        """For the watcher: it watches no more."""
-        with self._changed:
-            self.armed, self.hot = False, hot and not self.ended
+        watch = self._cool(turns, bool(self._unsent))
+        if watch is None:
+            return None
+        return self.interest if watch else (False, False)
 
     @property
     def interest(self) -> tuple[bool, bool]:
@@ -346,13 +301,7 @@ class Transport:
         stream = self.stream
         if self.ended:
             return
-        if not self._unsent and not stream.tls and not self._reading_paused:
-            # The usual case, in fewer steps.
-            if stream.wait(_shorter(timeout, self.timer)):
-                with self.lock:
-                    self._read()
-            if self.timer is not None:
-                self._tick()
+        if self._turn(self._connection, timeout):
             return
         read = not self._reading_paused
         write = bool(self._unsent) and not stream.writing_wants_to_read
@@ -360,7 +309,7 @@ class Transport:
             readable, writable = True, False
         else:
             readable, writable = wait_for(
-                stream.raw, read, write or stream.reading_wants_to_write, _shorter(timeout, self.timer)
+                stream.socket, read, write or stream.reading_wants_to_write, _shorter(timeout, self.timer)
             )
         with self.lock:
             if writable or (readable and stream.writing_wants_to_read):
@@ -374,26 +323,84 @@ class Transport:
     def _read(self) -> None:
         if self.ended:
             return
-        connection = self._connection
+        connection, stream = self._connection, self.stream
+        buffer = connection.get_buffer(-1)
         try:
-            count = self.stream.read_into(connection.get_buffer(-1))
+            count = stream.read_into(buffer)
+            if not count:
+                if count == 0:
+                    self._receive_end()
+            elif stream.tls is None:
+                connection.buffer_updated(count)
+            else:
+                stream.tls.feed(buffer[:count])
+                self._decrypt(stream.tls, buffer)
         except OSError as error:
             self._end(error)
-            return
-        if count:
-            connection.buffer_updated(count)
+        finally:
             # The next may be read by another thread, and each with a buffer of its own would be much memory.
             give_buffer_back()
-        elif count == 0:
-            connection.eof_received()
-            self.close()
+
+    def begin(self) -> None:
+        """Called under the lock, when the connection is told what comes: TLS may have read some of it."""
+        tls = self.stream.tls
+        if tls is not None and tls.pending():
+            try:
+                self._decrypt(tls, self._connection.get_buffer(-1))
+            except OSError as error:
+                self._end(error)
+            finally:
+                give_buffer_back()
+
+    def _receive_encrypted(self, data: bytes, more: bool) -> None:
+        """Called by the native half, under the lock: it has read this, and there may be more."""
+        stream, tls = self.stream, cast("Tls", self.stream.tls)
+        buffer = self._connection.get_buffer(-1)
+        try:
+            tls.feed(data)
+            # An end comes again when it is asked for again.
+            if more and (count := stream.read_into(buffer)):
+                tls.feed(buffer[:count])
+            self._decrypt(tls, buffer)
+        except OSError as error:
+            self._end(error)
+        finally:
+            give_buffer_back()
+
+    def _decrypt(self, tls: Tls, buffer: memoryview) -> None:
+        """Hands on all that came, also while reading is paused: so none of it waits where no socket tells of
+        it."""
+        connection = self._connection
+        try:
+            while count := tls.decrypt_into(buffer):
+                connection.buffer_updated(count)
+                if self.ended or not tls.pending():
+                    break
+                buffer = connection.get_buffer(-1)
+        finally:
+            if not self.ended and (answer := tls.answer()):
+                self._put(answer)
+        if count == 0:
+            self._receive_end()
+
+    def _receive_end(self) -> None:
+        """The peer has ended its side. Called by the native half, too."""
+        with self.lock:
+            if not self.ended:
+                self._connection.eof_received()
+                self.close()
+
+    def _fail_reading(self, error: OSError) -> None:
+        """Called by the native half."""
+        with self.lock:
+            self._end(error)
 
     def _flush(self) -> None:
         if self.ended or not self._unsent:
             return
         try:
             self._unsent = self._unsent[self.stream.write(self._unsent) :]
-            if self._unsent or not self.stream.flush():
+            if self._unsent:
                 return
         except OSError as error:
             self._end(error)
@@ -412,8 +419,7 @@ class Transport:
         """Writes what there is room for, and wakes those who wait for it."""
         with self.lock:
             self._flush()
-        with self._changed:
-            self._tell()
+        self._tell()
 
     def _tick(self) -> None:
         """Does what is due."""
@@ -427,26 +433,21 @@ class Transport:
     def tick(self) -> None:
         """For the watcher: does what is due."""
         self._tick()
-        with self._changed:
-            self._tell()
+        self._tell()
 
     def _end(self, because: Exception | None) -> None:
         """The end of the transport. The socket is given back by the last thread that has it in its hands."""
         if self.ended:
             return
-        with self._changed:
-            self.ended = True
-            armed, self.armed, self.hot = self.armed, False, False
-            users = self._users
+        used, armed = self._set_ended()
         self.timer = None
         if armed:
             watcher().forget(self)
-        if users:
+        if used:
             self.stream.shut()
         self._connection.connection_lost(because)
-        with self._changed:
-            self._tell()
-        if not users:
+        self._tell()
+        if not used:
             self.stream.close()
 
 

@@ -148,7 +148,7 @@ class Watcher:
             return
         try:
             if fd is None and events:
-                fd = transport.stream.raw.fileno()
+                fd = transport.stream.socket.fileno()
                 self._selector.register(fd, events, transport)
             elif fd is not None and not events:
                 self._selector.unregister(fd)

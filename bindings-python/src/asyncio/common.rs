@@ -30,6 +30,24 @@ impl AsyncConnection {
         Ok(result)
     }
 
+    /// For connections in threads: bytes came, in memory that nobody else looks at.
+    #[cfg(unix)]
+    pub(crate) fn receive(this: &Bound<'_, Self>, bytes: &mut [u8]) -> PyResult<()> {
+        Self::change(this, true, |state| state.receive(this.py(), bytes))
+    }
+
+    /// For connections in threads: whether `_take()` has nothing to give and nothing to do.
+    pub(crate) fn is_at_rest(&self, py: Python<'_>) -> bool {
+        self.lock(py).is_at_rest()
+    }
+
+    /// For connections in threads: whether all that can be waited for is something to read.
+    #[cfg(unix)]
+    pub(crate) fn only_reads(&self, py: Python<'_>) -> bool {
+        let state = self.lock(py);
+        !state.transport_paused && !state.writing_paused
+    }
+
     pub(super) fn fail_writing(this: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
         let because = error.into_value(this.py()).into_any();
         Self::change(this, false, |state| state.fail_writing(because))
@@ -109,7 +127,7 @@ impl AsyncConnection {
         Ok(true)
     }
 
-    pub(super) fn already_receiving(py: Python<'_>, method: &str) -> PyErr {
+    pub(crate) fn already_receiving(py: Python<'_>, method: &str) -> PyErr {
         let message = format!("cannot call {method} while another task is already running recv or recv_streaming");
         errors::raise(py, "ConcurrencyError", &message)
     }

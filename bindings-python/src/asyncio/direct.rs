@@ -17,6 +17,10 @@ use itoden_core::Segments;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::sync::line::Line;
+#[cfg(unix)]
+use crate::sync::socket::Socket;
+
 /// Classes of transports that write plain bytes to the socket that they show, with the modules that they are from.
 #[cfg(unix)]
 const PLAIN: [(&str, &str); 3] = [
@@ -25,16 +29,27 @@ const PLAIN: [(&str, &str); 3] = [
     ("uvloop.loop", "UnixTransport"),
 ];
 
+/// Bytes that are written by a thread while it lets others run.
+#[cfg(unix)]
+const MUCH: usize = 16 << 10;
+
 /// The descriptor of a transport's socket, if it can be written to beside the transport.
 #[derive(Clone, Copy)]
 pub(super) struct Direct {
     #[cfg(unix)]
     descriptor: RawFd,
+    /// It is a connection's in threads, which nothing else writes to while the connection has leave to.
+    #[cfg(unix)]
+    own: bool,
 }
 
 #[cfg(unix)]
 impl Direct {
     pub(super) fn of(transport: &Bound<'_, PyAny>) -> Option<Self> {
+        if let Ok(line) = transport.cast::<Line>() {
+            let socket = line.get().socket()?;
+            return Some(Self { descriptor: socket.descriptor(), own: true });
+        }
         let class = transport.get_type();
         let (module, name) = (class.module().ok()?, class.name().ok()?);
         if !PLAIN.iter().any(|&(in_module, named)| module == in_module && name == named) {
@@ -42,7 +57,12 @@ impl Direct {
         }
         let socket = transport.call_method1("get_extra_info", ("socket",)).ok()?;
         let descriptor: RawFd = socket.call_method0("fileno").ok()?.extract().ok()?;
-        (descriptor >= 0).then_some(Self { descriptor })
+        (descriptor >= 0).then_some(Self { descriptor, own: false })
+    }
+
+    /// Whether the socket can be written to whenever the connection's output is polled, without asking the transport.
+    pub(super) const fn is_own(self) -> bool {
+        self.own
     }
 
     /// Whether the transport has nothing to write and its socket is open. `queued`: something was left to the transport, and
@@ -58,9 +78,16 @@ impl Direct {
     /// Writes from the beginning of `segments` and returns how many bytes the socket took: 0 if it is the transport's turn.
     ///
     /// `is_free()` must have said so, and no Python code may have run since.
-    pub(super) fn write(self, segments: &Segments<'_>) -> usize {
+    pub(super) fn write(self, py: Python<'_>, segments: &Segments<'_>) -> usize {
         let mut slices = [IoSlice::new(&[]); 8];
         let count = segments.fill(&mut slices);
+        if self.own {
+            let (socket, slices) = (Socket::new(self.descriptor), &slices[..count]);
+            // Copying much takes a while, in which other threads can run.
+            let written =
+                if segments.len() < MUCH { socket.send_now(slices) } else { py.detach(|| socket.send_now(slices)) };
+            return written.unwrap_or(0);
+        }
         // SAFETY: the transport, which is not closing, owns the descriptor and keeps it open; it is of a stream socket
         // that does not block. `ManuallyDrop` leaves closing it to the transport, and nothing runs in between that could.
         let mut socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.descriptor) });
@@ -74,6 +101,10 @@ impl Direct {
 
 #[cfg(not(unix))]
 impl Direct {
+    pub(super) const fn is_own(self) -> bool {
+        false
+    }
+
     /// Other systems complete what was begun (IOCP), in an order that is the transport's.
     pub(super) const fn of(_: &Bound<'_, PyAny>) -> Option<Self> {
         None
@@ -83,7 +114,7 @@ impl Direct {
         false
     }
 
-    pub(super) const fn write(self, _: &Segments<'_>) -> usize {
+    pub(super) const fn write(self, _: Python<'_>, _: &Segments<'_>) -> usize {
         0
     }
 }

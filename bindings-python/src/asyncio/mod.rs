@@ -22,7 +22,7 @@ mod common;
 mod direct;
 mod listening;
 mod opening;
-mod protocol;
+pub(crate) mod protocol;
 mod receiving;
 mod sending;
 mod state;

@@ -25,6 +25,7 @@ use crate::sans_io::handshake::{
     ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
 };
 use crate::settings::Settings;
+use crate::sync::line::Line;
 
 /// What `_take_fragment()` returns.
 type TakenFragment = (Py<PyAny>, Option<bool>, bool);
@@ -96,8 +97,10 @@ impl AsyncConnection {
         let py = slf.py();
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
         let direct = Direct::of(&transport);
+        let in_threads = transport.is_instance_of::<Line>();
         Self::change(slf, true, |state| {
             state.direct = direct;
+            state.in_threads = in_threads;
             state.transport = Some(transport.unbind());
             state.event_loop = Some(event_loop.unbind());
             if slf.get().is_server {
@@ -314,7 +317,7 @@ impl AsyncConnection {
     // --- messages ---
 
     /// The next message that waits, or `None`. Raises `ConnectionClosed` if none can come any more.
-    fn _take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Py<PyAny>>> {
+    pub(crate) fn _take<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Py<PyAny>>> {
         let py = slf.py();
         let taken = slf.get().lock(py).take(py);
         match taken {
@@ -379,7 +382,11 @@ impl AsyncConnection {
 
     /// Sends a message. Returns a future if the sender is to wait: see `_check_sent()`.
     #[pyo3(signature = (message, text))]
-    fn _send(slf: &Bound<'_, Self>, message: Bound<'_, PyAny>, text: Option<bool>) -> PyResult<Option<Py<PyAny>>> {
+    pub(crate) fn _send(
+        slf: &Bound<'_, Self>,
+        message: Bound<'_, PyAny>,
+        text: Option<bool>,
+    ) -> PyResult<Option<Py<PyAny>>> {
         let payload = Payload::extract("message", &message)?;
         let message = payload.message(slf.py(), text)?;
         let kind = message.kind();

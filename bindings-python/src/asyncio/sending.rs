@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use itoden_core::{Connection, MaskKeys, SendError};
+use itoden_core::{Connection, MaskKeys, ReadyState, SendError};
 use pyo3::prelude::*;
 
 use super::state::{Phase, Received, State};
@@ -41,6 +41,9 @@ impl State {
         if self.listener.as_ref().is_some_and(|listener| listener.telling) && core.buffered_amount() < FLUSH_AT {
             return Taken::Later { schedule: false };
         }
+        if self.in_threads {
+            return Taken::Now;
+        }
         let later = (self.wrote_this_turn || !self.queue.is_empty()) && core.buffered_amount() < FLUSH_AT;
         self.wrote_this_turn = true;
         if !later {
@@ -69,6 +72,13 @@ impl State {
             self.within_stream = matches!(received, Received::Fragment(fragment) if !fragment.last);
         }
         self.after_take(py, received)
+    }
+
+    /// Whether `take()` has nothing to give and nothing to do.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let open = matches!(&self.phase, Phase::Open(core) if core.ready_state() == ReadyState::Open);
+        let waits = self.queue.is_empty() && self.joining.is_empty();
+        open && waits && !(self.lost || self.transport_paused || self.flush_scheduled || self.within_stream)
     }
 
     fn after_take<T>(&mut self, py: Python<'_>, taken: Option<T>) -> Result<(Option<T>, Option<Todo>), bool> {

@@ -85,6 +85,8 @@ pub(super) struct State {
     pub(super) event_loop: Option<Py<PyAny>>,
     /// The transport's socket, if it can be written to.
     pub(super) direct: Option<Direct>,
+    /// There is no loop whose turn could be waited for.
+    pub(super) in_threads: bool,
     /// The transport was given something to write, and may not have written it all.
     pub(super) queued_in_transport: bool,
 
@@ -160,6 +162,7 @@ impl State {
             transport: None,
             event_loop: None,
             direct: None,
+            in_threads: false,
             queued_in_transport: true,
             queue: VecDeque::new(),
             fragment: Vec::new(),

@@ -115,6 +115,11 @@ impl State {
     fn plan_output(&mut self, py: Python<'_>, todo: &mut Todo) {
         match (&mut self.phase, self.direct) {
             (Phase::Open(core), Some(direct)) if self.head_to_write.is_empty() => match core.poll_transmit() {
+                Some(Transmit::Write(segments)) if direct.is_own() => {
+                    let count = direct.write(py, &segments);
+                    core.transmitted(count);
+                    (todo.write, todo.shut) = self.take_output(py);
+                }
                 Some(Transmit::Write(_)) => (todo.direct, todo.queued) = (Some(direct), self.queued_in_transport),
                 Some(Transmit::Shutdown) => todo.shut = true,
                 None => {}
@@ -131,7 +136,7 @@ impl State {
         if let (Phase::Open(core), Some(direct)) = (&mut self.phase, direct)
             && let Some(Transmit::Write(segments)) = core.poll_transmit()
         {
-            let count = direct.write(&segments);
+            let count = direct.write(py, &segments);
             core.transmitted(count);
             self.queued_in_transport = false;
         }
