@@ -1,0 +1,121 @@
+"""Where TLS is opened: as event loops do it, but with the TLS of this package where it can be.
+
+It can on the loops of asyncio and of uvloop, with an `ssl.SSLContext`; the rest is left to the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .tls import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT, TLSTransport
+
+__all__ = ["create_connection", "listening", "start_tls"]
+
+_NAMES = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
+
+
+def _is_known(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it is the loop of asyncio, or of uvloop; what others bring of TLS is theirs."""
+    known = any(kind.__module__ == "uvloop.loop" for kind in type(loop).__mro__)
+    return known or isinstance(loop, asyncio.BaseEventLoop)
+
+
+def _timeouts(options: dict[str, Any]) -> dict[str, Any] | None:
+    """The timeouts of TLS; `None` if they are for asyncio to refuse."""
+    timeouts = {}
+    for name, default in (("handshake_timeout", HANDSHAKE_TIMEOUT), ("shutdown_timeout", SHUTDOWN_TIMEOUT)):
+        given = options.get(f"ssl_{name}")
+        timeout = default if given is None else given
+        if not isinstance(timeout, int | float) or not timeout > 0:
+            return None
+        timeouts[name] = timeout
+    return timeouts
+
+
+async def create_connection(
+    connect: Callable[..., Awaitable[tuple[Any, Any]]], factory: Callable[[], Any], **kwargs: Any
+) -> Any:
+    """As `loop.create_connection()` or `loop.create_unix_connection()`, whichever is given as `connect`.
+
+    Args:
+        connect: makes a transport.
+        factory: makes the protocol.
+        **kwargs: passed on to `connect`, apart from what is about TLS.
+
+    Returns:
+        A pair: the transport, and the protocol.
+    """
+    context = kwargs.get("ssl")
+    host = kwargs.get("server_hostname")
+    host = kwargs.get("host") if host is None else host
+    timeouts = _timeouts(kwargs)
+    if (
+        not (context is True or isinstance(context, ssl.SSLContext))
+        or host is None
+        or timeouts is None
+        or not _is_known(asyncio.get_running_loop())
+    ):
+        return await connect(factory, **kwargs)
+    for name in _NAMES:
+        kwargs.pop(name, None)
+    if context is True:
+        context = ssl.create_default_context()
+        context.check_hostname = bool(host)
+
+    def make() -> TLSTransport:
+        return TLSTransport(factory(), context, server_hostname=host, **timeouts)
+
+    secured: TLSTransport = (await connect(make, **kwargs))[1]
+    await secured.ready()
+    return secured, secured.get_protocol()
+
+
+async def start_tls(transport: Any, protocol: Any, context: ssl.SSLContext, **options: Any) -> Any:
+    """As `loop.start_tls()` of a client, but the protocol is told of the connection.
+
+    Args:
+        transport: what TLS is to go over; reading from it is paused.
+        protocol: the protocol that is to see plaintext.
+        context: the settings of TLS.
+        **options: `server_hostname` and timeouts as `loop.start_tls()` takes them.
+
+    Returns:
+        The new transport.
+    """
+    loop = asyncio.get_running_loop()
+    timeouts = _timeouts(options)
+    if not isinstance(context, ssl.SSLContext) or timeouts is None or not _is_known(loop):
+        transport.set_protocol(protocol)
+        theirs = await loop.start_tls(transport, protocol, context, **options)
+        if theirs is None:
+            raise ConnectionResetError("the connection to the proxy was lost during the TLS handshake")
+        protocol.connection_made(theirs)
+        return theirs
+    secured = TLSTransport(protocol, context, server_hostname=options.get("server_hostname"), **timeouts)
+    transport.set_protocol(secured)
+    secured.connection_made(transport)
+    transport.resume_reading()
+    await secured.ready()
+    return secured
+
+
+def listening(factory: Callable[[], Any], kwargs: dict[str, Any]) -> tuple[Callable[[], Any], dict[str, Any]]:
+    """What `loop.create_server()` and `loop.create_unix_server()` are to be given instead.
+
+    Args:
+        factory: makes a protocol for each connection.
+        kwargs: what they were to be given otherwise.
+    """
+    context = kwargs.get("ssl")
+    timeouts = _timeouts(kwargs)
+    if (
+        not isinstance(context, ssl.SSLContext)
+        or timeouts is None
+        or not _is_known(asyncio.get_running_loop())
+    ):
+        return factory, kwargs
+    rest = {name: value for name, value in kwargs.items() if name not in _NAMES}
+    return lambda: TLSTransport(factory(), context, server_side=True, **timeouts), rest
