@@ -23,14 +23,16 @@ def _is_known(loop: asyncio.AbstractEventLoop) -> bool:
     return known or isinstance(loop, asyncio.BaseEventLoop)
 
 
-def _timeouts(options: dict[str, Any]) -> dict[str, Any] | None:
-    """The timeouts of TLS; `None` if they are for asyncio to refuse."""
+def _timeouts(options: dict[str, Any]) -> dict[str, Any]:
+    """The timeouts of TLS among some options."""
     timeouts = {}
     for name, default in (("handshake_timeout", HANDSHAKE_TIMEOUT), ("shutdown_timeout", SHUTDOWN_TIMEOUT)):
         given = options.get(f"ssl_{name}")
         timeout = default if given is None else given
-        if not isinstance(timeout, int | float) or not timeout > 0:
-            return None
+        if not isinstance(timeout, int | float):
+            raise TypeError(f"ssl_{name} must be a number of seconds or None, not {type(timeout).__name__}")
+        if not timeout > 0:
+            raise ValueError(f"ssl_{name} should be a positive number, got {timeout}")
         timeouts[name] = timeout
     return timeouts
 
@@ -48,17 +50,13 @@ async def create_connection(
     Returns:
         A pair: the transport, and the protocol.
     """
-    context = kwargs.get("ssl")
+    context: Any = kwargs.get("ssl")
     host = kwargs.get("server_hostname")
     host = kwargs.get("host") if host is None else host
-    timeouts = _timeouts(kwargs)
-    if (
-        not (context is True or isinstance(context, ssl.SSLContext))
-        or host is None
-        or timeouts is None
-        or not _is_known(asyncio.get_running_loop())
-    ):
+    ours = context is True or isinstance(context, ssl.SSLContext)
+    if not ours or host is None or not _is_known(asyncio.get_running_loop()):
         return await connect(factory, **kwargs)
+    timeouts = _timeouts(kwargs)
     for name in _NAMES:
         kwargs.pop(name, None)
     if context is True:
@@ -86,15 +84,15 @@ async def start_tls(transport: Any, protocol: Any, context: ssl.SSLContext, **op
         The new transport.
     """
     loop = asyncio.get_running_loop()
-    timeouts = _timeouts(options)
-    if not isinstance(context, ssl.SSLContext) or timeouts is None or not _is_known(loop):
+    if not isinstance(context, ssl.SSLContext) or not _is_known(loop):
         transport.set_protocol(protocol)
         theirs = await loop.start_tls(transport, protocol, context, **options)
         if theirs is None:
             raise ConnectionResetError("the connection to the proxy was lost during the TLS handshake")
         protocol.connection_made(theirs)
         return theirs
-    secured = TLSTransport(protocol, context, server_hostname=options.get("server_hostname"), **timeouts)
+    host = options.get("server_hostname")
+    secured = TLSTransport(protocol, context, server_hostname=host, **_timeouts(options))
     transport.set_protocol(secured)
     secured.connection_made(transport)
     transport.resume_reading()
@@ -110,12 +108,8 @@ def listening(factory: Callable[[], Any], kwargs: dict[str, Any]) -> tuple[Calla
         kwargs: what they were to be given otherwise.
     """
     context = kwargs.get("ssl")
-    timeouts = _timeouts(kwargs)
-    if (
-        not isinstance(context, ssl.SSLContext)
-        or timeouts is None
-        or not _is_known(asyncio.get_running_loop())
-    ):
+    if not isinstance(context, ssl.SSLContext) or not _is_known(asyncio.get_running_loop()):
         return factory, kwargs
+    timeouts = _timeouts(kwargs)
     rest = {name: value for name, value in kwargs.items() if name not in _NAMES}
     return lambda: TLSTransport(factory(), context, server_side=True, **timeouts), rest

@@ -30,6 +30,14 @@ SHUTDOWN_TIMEOUT = 30.0
 """How many seconds the peer has to answer a close_notify; as asyncio has it."""
 
 
+_PLAIN = [
+    ("asyncio.selector_events", "_SelectorSocketTransport"),
+    ("uvloop.loop", "TCPTransport"),
+    ("uvloop.loop", "UnixTransport"),
+]
+"""Transports whose socket can be written to beside them while they have nothing to write: that costs less."""
+
+
 class _Shared(threading.local):
     """The buffer that a thread's connections read into. What is read is copied at once, so one serves all."""
 
@@ -107,8 +115,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """The transport below is there: the handshake begins."""
         self._raw = transport
         kind = type(transport)
-        if kind.__module__ == "uvloop.loop" and kind.__name__ in ("TCPTransport", "UnixTransport"):
-            # Its write() waits for the end of the loop's turn.
+        if os.name == "posix" and (kind.__module__, kind.__name__) in _PLAIN:
             self._descriptor = transport.get_extra_info("socket").fileno()
         self._timer = self._loop.call_later(self._handshake_timeout, self._handshake_took_too_long)
         self._handshake()
@@ -228,6 +235,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
             self._write_backlog()
         tls, incoming = self._tls, self._incoming
         over = False
+        failed: ssl.SSLError | None = None
         while not self._paused and not self._closing:
             try:
                 if self._get_buffer is None:
@@ -241,6 +249,9 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
                         try:
                             more = tls.read(len(buffer) - count, buffer[count:])
                         except ssl.SSLWantReadError:
+                            break
+                        except ssl.SSLError as error:
+                            failed = error  # behind what is good
                             break
                         if not more:
                             over = True
@@ -258,6 +269,9 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
                 self._protocol.data_received(data)
             else:
                 self._buffer_updated(count)
+            if failed is not None:
+                self._fail(failed)
+                return
             if over:
                 self._end()
                 return
