@@ -12,7 +12,6 @@ import os
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 __all__ = ["HANDSHAKE_TIMEOUT", "SHUTDOWN_TIMEOUT", "TLSTransport"]
@@ -234,6 +233,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
         if self._backlog:
             self._write_backlog()
         tls, incoming = self._tls, self._incoming
+        data = b""
         over = False
         failed: ssl.SSLError | None = None
         while not self._paused and not self._closing:
@@ -429,8 +429,8 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Sets the protocol above, an `asyncio.Protocol` or `asyncio.BufferedProtocol`."""
         self._protocol = protocol
         buffered = isinstance(protocol, asyncio.BufferedProtocol)
-        self._get_buffer: Callable[[int], memoryview] | None = protocol.get_buffer if buffered else None
-        self._buffer_updated: Callable[[int], None] = protocol.buffer_updated if buffered else _nothing
+        self._get_buffer: Any = protocol.get_buffer if buffered else None
+        self._buffer_updated: Any = protocol.buffer_updated if buffered else None
 
     def get_protocol(self) -> Any:
         """The protocol above."""
@@ -494,7 +494,3 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
             case "compression":
                 return self._tls.compression()
         return default if self._raw is None else self._raw.get_extra_info(name, default)
-
-
-def _nothing(_: int) -> None:
-    raise AssertionError("the protocol has no buffer")
