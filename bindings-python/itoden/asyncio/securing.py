@@ -1,6 +1,7 @@
 """Where TLS is opened: as event loops do it, but with the TLS of this package where it can be.
 
-It can on the loops of asyncio and of uvloop, with an `ssl.SSLContext`; the rest is left to the loop.
+It can for clients on the loops of asyncio and of uvloop, and for servers on those of asyncio, with an
+`ssl.SSLContext`; the rest is left to the loop.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ def listening(factory: Callable[[], Any], kwargs: dict[str, Any]) -> tuple[Calla
         kwargs: what they were to be given otherwise.
     """
     context = kwargs.get("ssl")
-    if not isinstance(context, ssl.SSLContext) or not _is_known(asyncio.get_running_loop()):
+    loop = asyncio.get_running_loop()
+    # uvloop's TLS, in C, costs a server with many connections less than this one, in Python.
+    ours = isinstance(loop, asyncio.BaseEventLoop) and _is_known(loop)
+    if not isinstance(context, ssl.SSLContext) or not ours:
         return factory, kwargs
     timeouts = _timeouts(kwargs)
     rest = {name: value for name, value in kwargs.items() if name not in _NAMES}
