@@ -1,4 +1,4 @@
-"""TLS between transport and connection, on asyncio's loop and uvloop, against peers that do it by hand."""
+"""TLS, that of the package on asyncio's loop and uvloop's own, against peers that do it by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import pytest
 
 import itoden
 from harness import REQUEST, accept_value, frame, until
-from itoden.asyncio import securing
 from itoden.asyncio.tls import TLSTransport
 from parity import nothing, port, serving
 
@@ -27,10 +26,12 @@ LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
-def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+def on_every_loop(
+    test: Callable[..., Coroutine[Any, Any, None]], loops: list[str] = LOOPS
+) -> Callable[..., None]:
     """Runs a test on asyncio's loop, in debug mode, and on uvloop; what a callback raises fails it."""
 
-    @pytest.mark.parametrize("loop", LOOPS)
+    @pytest.mark.parametrize("loop", loops)
     @functools.wraps(test)
     def run(*, loop: str, **kwargs: Any) -> None:
         wrong: list[dict[str, Any]] = []
@@ -51,6 +52,11 @@ def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
     vars(run)["__signature__"] = inspect.Signature(parameters)
     shown: Callable[..., None] = run
     return shown
+
+
+def on_asyncios_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """As `on_every_loop`, for what uvloop's TLS does otherwise."""
+    return on_every_loop(test, LOOPS[:1])
 
 
 def server_tls(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
@@ -183,7 +189,6 @@ async def dial(uri: str) -> Peer:
 async def test_messages_of_every_size_go_both_ways(version: ssl.TLSVersion) -> None:
     async with secure(echo, ssl=server_tls(version), max_size=None) as uri:
         async with itoden.connect(uri, ssl=client_tls(), max_size=None, compression=None) as connection:
-            assert isinstance(transport_of(connection), TLSTransport)
             for size in (0, 1, 125, 126, 16_383, 16_384, 16_385, 65_536, 300_000, 3_000_000):
                 message = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
                 await connection.send(message)
@@ -300,7 +305,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_the_server_g
             assert await connection.recv() == "still there"
 
 
-@on_every_loop
+@on_asyncios_loop
 async def test_the_server_is_told_why_its_certificate_was_refused() -> None:
     told: list[str | None] = []
 
@@ -354,7 +359,7 @@ async def test_a_server_without_tls_is_an_error(hello: bytes) -> None:
             await itoden.connect(uri, ssl=client_tls())
 
 
-@on_every_loop
+@on_asyncios_loop
 async def test_what_is_no_record_ends_the_connection_with_the_error_of_tls() -> None:
     async def play(peer: Peer) -> None:
         await peer.handshake()
@@ -471,6 +476,14 @@ async def test_aborting_ends_it_at_once() -> None:
 
 
 @on_every_loop
+async def test_tls_is_that_of_the_package_on_loops_of_asyncio_and_of_the_loop_elsewhere() -> None:
+    async with secure(echo) as uri:
+        async with itoden.connect(uri, ssl=client_tls()) as connection:
+            is_asyncios = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+            assert isinstance(transport_of(connection), TLSTransport) is is_asyncios
+
+
+@on_asyncios_loop
 async def test_a_transport_tells_of_tls_and_of_the_socket() -> None:
     async with secure(echo) as uri:
         context = client_tls()
@@ -535,16 +548,6 @@ async def test_timeouts_that_asyncio_refuses_are_refused(name: str) -> None:
         for wrong in options:
             with pytest.raises(ValueError, match=f"{name} should be a positive number"):
                 await itoden.connect(uri, ssl=client_tls(), **wrong)
-
-
-@on_every_loop
-async def test_a_loop_of_another_kind_keeps_its_own_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(securing, "_is_known", lambda _: False)
-    async with secure(echo) as uri:
-        async with itoden.connect(uri, ssl=client_tls()) as connection:
-            assert not isinstance(transport_of(connection), TLSTransport)
-            await connection.send("hello")
-            assert await connection.recv() == "hello"
 
 
 @on_every_loop

@@ -1,6 +1,6 @@
-"""TLS between a transport and a connection, in place of the one that event loops bring.
+"""TLS between a transport of asyncio and a connection, in place of the one that asyncio brings.
 
-That of asyncio copies each piece of data once more than is needed, does in several callbacks what one can
+That copies each piece of data once more than is needed, does in several callbacks what one can
 do, and keeps a buffer of 256 KiB for each connection at rest. Here ciphertext goes from a buffer that the
 connections of a thread share into OpenSSL, and plaintext from there to where the connection wants it.
 """
@@ -29,18 +29,11 @@ SHUTDOWN_TIMEOUT = 30.0
 """How many seconds the peer has to answer a close_notify; as asyncio has it."""
 
 
-_PLAIN = [
-    ("asyncio.selector_events", "_SelectorSocketTransport"),
-    ("uvloop.loop", "TCPTransport"),
-    ("uvloop.loop", "UnixTransport"),
-]
-"""Transports whose socket can be written to beside them while they have nothing to write: that costs less."""
-
-
 class _Shared(threading.local):
     """The buffer that a thread's connections read into. What is read is copied at once, so one serves all."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.view = memoryview(bytearray(_READ))
 
 
@@ -87,6 +80,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname or None
         )
         self._loop = asyncio.get_running_loop()
+        self._view = _shared.view
         self._shutdown_timeout = shutdown_timeout
         self._handshake_timeout = handshake_timeout
         self._timer: asyncio.TimerHandle | None = None
@@ -113,20 +107,25 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport below is there: the handshake begins."""
         self._raw = transport
+        # Of this one the socket can be written to, while it has nothing to write itself: that costs less.
         kind = type(transport)
-        if os.name == "posix" and (kind.__module__, kind.__name__) in _PLAIN:
+        plain = kind.__module__ == "asyncio.selector_events" and kind.__name__ == "_SelectorSocketTransport"
+        if os.name == "posix" and plain:
             self._descriptor = transport.get_extra_info("socket").fileno()
         self._timer = self._loop.call_later(self._handshake_timeout, self._handshake_took_too_long)
         self._handshake()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the transport below reads into."""
-        return _shared.view
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Ciphertext has come."""
-        self._incoming.write(_shared.view[:nbytes])
-        self._advance()
+        self._incoming.write(self._view[:nbytes])
+        if self._open and not self._closing:
+            self._read()
+        else:
+            self._advance()
 
     def eof_received(self) -> bool:
         """The transport below has ended; it closes itself after this, unless there is more to pass on."""
@@ -301,7 +300,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Encrypts bytes and writes them; what was written after `close()` is dropped, as by asyncio."""
         if self._closing:
             return
-        if not isinstance(data, bytes | bytearray | memoryview):
+        if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data must be a bytes-like object, not {type(data).__name__}")
         if self._backlog:
             self._backlog.append(bytes(data))
