@@ -33,3 +33,4 @@ mod trace;
 mod waiter;
 
 pub(crate) use protocol::AsyncConnection;
+pub(crate) use waiter::MessageWaiter;

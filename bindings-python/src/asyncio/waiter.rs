@@ -1,6 +1,7 @@
 //! What a task awaits in `recv()` while nothing has come.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use pyo3::PyTraverseError;
@@ -9,26 +10,26 @@ use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyTuple};
 
-/// A future of asyncio's in all that tasks ask of one. But where a future has its loop call the task in its next turn, this
-/// runs the task at once, within the callback of the transport that brought the message: that spares the loop a turn, and
-/// the kernel a call of it.
+/// Waits for a message: a future of asyncio's in all that tasks ask of one. But where a future has its loop call the task
+/// in its next turn, this runs the task at once, within the callback of the transport that brought the message: that
+/// spares the loop a turn, and a call of the kernel.
 #[pyclass(frozen, module = "itoden._native")]
-pub(super) struct MessageWaiter {
+pub(crate) struct MessageWaiter {
     event_loop: Py<PyAny>,
+    /// It was given to a task, which has not seen it yet.
+    blocking: AtomicBool,
+    /// Whoever awaited it goes on.
+    resumed: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     outcome: Outcome,
-    /// As `asyncio.Future._asyncio_future_blocking`: it was given to a task, which has not seen it yet.
-    blocking: bool,
     /// It was given to whoever drives the coroutine that awaits it.
     yielded: bool,
-    /// A task has asked for the outcome, so that it runs or has run.
-    seen: bool,
     callbacks: Vec<Callback>,
 }
 
@@ -85,28 +86,28 @@ impl MessageWaiter {
     }
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
-        let py = slf.py();
-        if let Some(outcome) = slf.get().outcome(py) {
+        let (py, waiter) = (slf.py(), slf.get());
+        if let Some(outcome) = waiter.outcome(py) {
+            waiter.resumed.store(true, Ordering::Relaxed);
             return outcome.map(|()| None);
         }
-        let mut state = slf.get().lock(py);
-        if mem::replace(&mut state.yielded, true) {
+        if mem::replace(&mut waiter.lock(py).yielded, true) {
             return Err(PyRuntimeError::new_err("await wasn't used with future"));
         }
-        state.blocking = true;
+        waiter.blocking.store(true, Ordering::Relaxed);
         Ok(Some(slf.clone().unbind()))
     }
 
     // --- asyncio.Future ---
 
     #[getter]
-    fn _asyncio_future_blocking(&self, py: Python<'_>) -> bool {
-        self.lock(py).blocking
+    fn _asyncio_future_blocking(&self) -> bool {
+        self.blocking.load(Ordering::Relaxed)
     }
 
     #[setter(_asyncio_future_blocking)]
-    fn set_blocking(&self, py: Python<'_>, blocking: bool) {
-        self.lock(py).blocking = blocking;
+    fn set_blocking(&self, blocking: bool) {
+        self.blocking.store(blocking, Ordering::Relaxed);
     }
 
     fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
@@ -122,7 +123,6 @@ impl MessageWaiter {
     }
 
     fn result(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py).seen = true;
         self.outcome(py).unwrap_or_else(|| Err(invalid_state(py, "Result is not set.")))
     }
 
@@ -189,7 +189,8 @@ impl MessageWaiter {
 
 impl MessageWaiter {
     pub(super) fn new(event_loop: Py<PyAny>) -> Self {
-        Self { event_loop, state: Mutex::default() }
+        let (blocking, resumed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { event_loop, blocking, resumed, state: Mutex::default() }
     }
 
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
@@ -239,21 +240,22 @@ impl MessageWaiter {
     fn can_run(&self, callback: &Bound<'_, PyAny>) -> bool {
         static TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static CURRENT_TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = callback.py();
         let can = || -> PyResult<bool> {
             let task = callback.getattr(intern!(py, "__self__"))?;
             Ok(task.is_instance(TASK.import(py, "asyncio", "Task")?)?
                 && RUNNING_LOOP.import(py, "asyncio", "_get_running_loop")?.call0()?.is(&self.event_loop)
-                && CURRENT_TASK.import(py, "asyncio", "current_task")?.call1((&self.event_loop,))?.is_none())
+                && current_task(self.event_loop.bind(py))?.is_none())
         };
         can().unwrap_or(false)
     }
 
     fn run(&self, this: &Bound<'_, Self>, (callback, context): Callback) -> PyResult<()> {
         let py = this.py();
-        let Err(error) = context.call_method1(py, intern!(py, "run"), (&callback, this)) else { return Ok(()) };
-        if !self.lock(py).seen {
+        // The step asks a future for its outcome, which costs much less if it is one of asyncio's own.
+        let run = |outcome| context.call_method1(py, intern!(py, "run"), (&callback, outcome));
+        let Err(error) = finished_future(py).and_then(run) else { return Ok(()) };
+        if !self.resumed.load(Ordering::Relaxed) {
             // It did not begin: somebody is within its context.
             return self.schedule(this, (callback, context));
         }
@@ -272,6 +274,39 @@ impl MessageWaiter {
         self.event_loop.call_method(py, intern!(py, "call_soon"), args, Some(&options))?;
         Ok(())
     }
+}
+
+/// The task that a loop runs now, or `None`.
+fn current_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = event_loop.py();
+    // Before 3.12 `asyncio.current_task()` is Python, around this dictionary.
+    let get = CURRENT.get_or_try_init(py, || {
+        let tasks = py.import("asyncio.tasks")?;
+        let get = if py.version_info() < (3, 12) {
+            tasks.getattr("_current_tasks")?.getattr("get")
+        } else {
+            tasks.getattr("current_task")
+        };
+        get.map(Bound::unbind)
+    })?;
+    get.bind(py).call1((event_loop,))
+}
+
+/// A future with the result `None`, of no loop: of one it only asks whether it debugs.
+fn finished_future<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
+    static FINISHED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let finished = FINISHED.get_or_try_init(py, || {
+        let asyncio = py.import("asyncio")?;
+        let options = PyDict::new(py);
+        let no_loop = PyDict::new(py);
+        no_loop.set_item("get_debug", py.get_type::<PyBool>())?;
+        options.set_item("loop", py.import("types")?.getattr("SimpleNamespace")?.call((), Some(&no_loop))?)?;
+        let future = asyncio.getattr("Future")?.call((), Some(&options))?;
+        future.call_method1("set_result", (py.None(),))?;
+        PyResult::Ok(future.unbind())
+    })?;
+    Ok(finished.bind(py))
 }
 
 fn cancelled(py: Python<'_>, message: Option<Py<PyAny>>) -> PyErr {
