@@ -105,14 +105,14 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     async def __anext__(self) -> Data:
         # As recv(), without a coroutine more.
         try:
-            message = self._receive()
+            message = self._take_or_wait()
             while isinstance(message, MessageWaiter):
                 try:
                     await message
                 except BaseException:
                     self._stop_waiting()
                     raise
-                message = self._receive_on()
+                message = self._take_after_wait()
             return message
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
@@ -141,14 +141,14 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
             ConnectionClosedError: the connection ended otherwise.
             ConcurrencyError: another task waits in `recv()`.
         """
-        message = self._receive()
+        message = self._take_or_wait()
         while isinstance(message, MessageWaiter):
             try:
                 await message
             except BaseException:
                 self._stop_waiting()
                 raise
-            message = self._receive_on()
+            message = self._take_after_wait()
         if decode is None:
             return message
         if not decode:

@@ -337,19 +337,19 @@ impl AsyncConnection {
         }
     }
 
-    /// The next message if one waits, else a `MessageWaiter` to be awaited: after that `_receive_on()` is to follow, or
+    /// The next message if one waits, else a `MessageWaiter` to be awaited: after that `_take_after_wait()` is to follow, or
     /// `_stop_waiting()` if it failed. Raises as `_take()`.
-    fn _receive(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+    fn _take_or_wait(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         match Self::_take(slf)? {
             Some(message) => Ok(message),
             None => Self::_wait_message(slf),
         }
     }
 
-    /// As `_receive()`, for the one who has waited.
-    fn _receive_on(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+    /// As `_take_or_wait()`, for the one who has waited.
+    fn _take_after_wait(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         slf.get()._stop_waiting(slf.py());
-        Self::_receive(slf)
+        Self::_take_or_wait(slf)
     }
 
     /// Begins to take messages fragment by fragment.
