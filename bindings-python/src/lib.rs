@@ -24,7 +24,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::asyncio::AsyncConnection;
+    use crate::asyncio::{AsyncConnection, MessageWaiter};
     #[pymodule_export]
     use crate::convert::{close_payload, parse_close, response_bytes};
     #[pymodule_export]

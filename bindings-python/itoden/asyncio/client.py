@@ -20,6 +20,7 @@ from ..proxy import Proxy, get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, Subprotocol
 from .connection import Connection
 from .proxy import connect_http_proxy, connect_socks_proxy
+from .securing import create_connection, start_tls
 
 __all__ = ["ClientConnection", "backoff", "connect", "process_exception", "unix_connect"]
 
@@ -199,7 +200,8 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
             if self._close_timeout is not None and self._close_timeout > 0:
                 kwargs.setdefault("ssl_shutdown_timeout", self._close_timeout)
         if unix:
-            return (await loop.create_unix_connection(self._make_connection, **kwargs))[1]
+            opened = await create_connection(loop.create_unix_connection, self._make_connection, **kwargs)
+            return cast(ClientConnection, opened[1])
         proxy: Any = None if kwargs.get("sock") is not None else self._proxy
         name: str | None = get_proxy(uri) if proxy is True else proxy
         if name is not None:
@@ -207,14 +209,18 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         if kwargs.get("sock") is None:
             kwargs.setdefault("host", uri.host)
             kwargs.setdefault("port", uri.port)
-        return (await loop.create_connection(self._make_connection, **kwargs))[1]
+        opened = await create_connection(loop.create_connection, self._make_connection, **kwargs)
+        return cast(ClientConnection, opened[1])
 
     async def _open_through(self, proxy: Proxy, kwargs: dict[str, Any]) -> ClientConnection:
         loop = asyncio.get_running_loop()
         uri = self._plan.parts
         if proxy.scheme.startswith("socks"):
             sock = await connect_socks_proxy(proxy, uri, local_addr=kwargs.pop("local_addr", None))
-            return (await loop.create_connection(self._make_connection, sock=sock, **kwargs))[1]
+            opened = await create_connection(
+                loop.create_connection, self._make_connection, sock=sock, **kwargs
+            )
+            return cast(ClientConnection, opened[1])
         tls = {name: kwargs.pop(name) for name in [*kwargs] if name.startswith(("ssl", "server_hostname"))}
         kwargs = {name.removeprefix("proxy_"): value for name, value in kwargs.items()}
         if proxy.scheme == "https":
@@ -225,18 +231,15 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         agent = self._plan.user_agent_header
         transport = await connect_http_proxy(proxy, uri, self._settings, agent, **kwargs)
         connection = self._make_connection()
-        transport.set_protocol(connection)
         context = tls.pop("ssl", None)
-        if context is not None:
-            if context is True:
-                context = ssl_module.create_default_context()
-            secured = await loop.start_tls(transport, connection, context, **tls)
-            if secured is None:
-                raise ConnectionResetError("the connection to the proxy was lost during the TLS handshake")
-            transport = secured
-        connection.connection_made(transport)
         if context is None:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
             transport.resume_reading()
+            return connection
+        if context is True:
+            context = ssl_module.create_default_context()
+        await start_tls(transport, connection, context, **tls)
         return connection
 
     async def _connect(self) -> ClientConnection:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, M
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
+from .._native import MessageWaiter
 from ..base import BaseConnection
 from ..exceptions import ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
@@ -102,8 +103,17 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         return self
 
     async def __anext__(self) -> Data:
+        # As recv(), without a coroutine more.
         try:
-            return await self.recv()
+            message = self._take_or_wait()
+            while isinstance(message, MessageWaiter):
+                try:
+                    await message
+                except BaseException:
+                    self._stop_waiting()
+                    raise
+                message = self._take_after_wait()
+            return message
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
 
@@ -131,13 +141,14 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
             ConnectionClosedError: the connection ended otherwise.
             ConcurrencyError: another task waits in `recv()`.
         """
-        message = self._take()
-        while message is None:
+        message = self._take_or_wait()
+        while isinstance(message, MessageWaiter):
             try:
-                await self._wait_message()
-            finally:
+                await message
+            except BaseException:
                 self._stop_waiting()
-            message = self._take()
+                raise
+            message = self._take_after_wait()
         if decode is None:
             return message
         if not decode:

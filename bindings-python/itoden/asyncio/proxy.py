@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, cast
 
 from .. import _native
 from ..datastructures import Headers
@@ -12,6 +12,7 @@ from ..exceptions import InvalidHandshake, InvalidProxyMessage, InvalidProxyStat
 from ..http11 import Response
 from ..proxy import Proxy, connect_request, socks_version
 from ..uri import WebSocketURI
+from .securing import create_connection
 
 __all__ = ["connect_http_proxy", "connect_socks_proxy"]
 
@@ -96,7 +97,7 @@ async def connect_http_proxy(
     kwargs.setdefault("port", proxy.port)
     if kwargs.get("ssl"):
         kwargs.setdefault("server_hostname", proxy.host)
-    transport, tunnel = await loop.create_connection(lambda: _Tunnel(settings), **kwargs)
+    transport, tunnel = await create_connection(loop.create_connection, lambda: _Tunnel(settings), **kwargs)
     try:
         transport.write(connect_request(proxy, uri, user_agent_header))
         response = await tunnel.answer
@@ -107,4 +108,4 @@ async def connect_http_proxy(
     except BaseException:
         transport.abort()
         raise
-    return transport
+    return cast(asyncio.Transport, transport)

@@ -23,6 +23,7 @@ from .auth import basic_auth
 from .broadcasting import broadcast
 from .connection import Connection
 from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
+from .securing import listening
 
 __all__ = ["Server", "ServerConnection", "basic_auth", "broadcast", "serve", "unix_serve"]
 
@@ -383,10 +384,11 @@ def serve(
 
     async def create_server(factory: Callable[[], ServerConnection]) -> asyncio.Server:
         loop = asyncio.get_running_loop()
+        make, options = listening(factory, kwargs)
         if unix:
-            return await loop.create_unix_server(factory, **kwargs)
+            return await loop.create_unix_server(make, **options)
         any_port: Any = port  # None is allowed, though not by the types of asyncio
-        return await loop.create_server(factory, host, any_port, **kwargs)
+        return await loop.create_server(make, host, any_port, **options)
 
     return Server(
         handler,

@@ -12,6 +12,7 @@ use super::protocol::AsyncConnection;
 use super::sending::Taken;
 use super::state::{Phase, State};
 use super::trace::Traced;
+use super::waiter::MessageWaiter;
 use crate::errors::{self, Ended};
 
 impl AsyncConnection {
@@ -71,6 +72,19 @@ impl AsyncConnection {
 
     pub(super) fn create_future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(self.event_loop(py)?.call_method0(intern!(py, "create_future"))?.unbind())
+    }
+
+    /// What a task can await until a message comes.
+    pub(super) fn create_message_waiter(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let event_loop = {
+            let state = self.lock(py);
+            let event_loop = state.event_loop.as_ref().filter(|_| state.has_tasks);
+            event_loop.map(|event_loop| event_loop.clone_ref(py))
+        };
+        match event_loop {
+            Some(event_loop) => Ok(Py::new(py, MessageWaiter::new(event_loop))?.into_any()),
+            None => self.create_future(py),
+        }
     }
 
     /// The exception that tells how the connection ended.

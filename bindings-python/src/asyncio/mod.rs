@@ -11,6 +11,7 @@
 //! - [`direct`]: writing past the transport
 //! - [`tap`]: frame by frame, for those who drive the class without I/O
 //! - [`trace`]: what a logger is told of all that
+//! - [`waiter`]: what a task awaits while nothing has come
 //! - [`todo`]: what a change asks of the transport, the loop and waiting tasks; done after the lock is given back
 //!
 //! The law of all: a method locks the state, changes it, takes from it a list of things to do, gives the lock back,
@@ -29,5 +30,7 @@ mod state;
 mod tap;
 mod todo;
 mod trace;
+mod waiter;
 
 pub(crate) use protocol::AsyncConnection;
+pub(crate) use waiter::MessageWaiter;

@@ -87,7 +87,14 @@ impl AsyncConnection {
     /// The transport is there.
     fn connection_made(slf: &Bound<'_, Self>, transport: Bound<'_, PyAny>) -> PyResult<()> {
         static GET_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let event_loop = GET_LOOP.import(slf.py(), "asyncio", "get_running_loop")?.call0()?;
+        let py = slf.py();
+        let event_loop = GET_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
+        // In debug mode a loop tells which task has held it up: that it can if it runs the task itself.
+        let debugs = event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy()?;
+        {
+            let mut state = slf.get().lock(py);
+            (state.has_tasks, state.wakes_at_once) = (true, !debugs);
+        }
         Self::_attach(slf, transport, event_loop)
     }
 
@@ -121,7 +128,9 @@ impl AsyncConnection {
         let todo = read_buffer::with_received(py, slf.as_ptr().addr(), nbytes, |bytes| {
             let state = &mut *slf.get().lock(py);
             state.receive(py, bytes);
-            state.plan(py, true)
+            let mut todo = state.plan(py, true);
+            todo.at_once = state.wakes_at_once;
+            todo
         })?;
         todo.carry_out(slf)
     }
@@ -332,6 +341,21 @@ impl AsyncConnection {
         }
     }
 
+    /// The next message if one waits, else a `MessageWaiter` to be awaited: after that `_take_after_wait()` is to follow, or
+    /// `_stop_waiting()` if it failed. Raises as `_take()`.
+    fn _take_or_wait(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        match Self::_take(slf)? {
+            Some(message) => Ok(message),
+            None => Self::_wait_message(slf),
+        }
+    }
+
+    /// As `_take_or_wait()`, for the one who has waited.
+    fn _take_after_wait(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        slf.get()._stop_waiting(slf.py());
+        Self::_take_or_wait(slf)
+    }
+
     /// Begins to take messages fragment by fragment.
     fn _begin_stream(&self, py: Python<'_>) -> PyResult<()> {
         let mut state = self.lock(py);
@@ -368,7 +392,7 @@ impl AsyncConnection {
     /// A future to wait for the next message, until `_stop_waiting()`.
     fn _wait_message(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let future = slf.get().create_future(py)?;
+        let future = slf.get().create_message_waiter(py)?;
         let receiver = Receiver { future: future.clone_ref(py), woken: false };
         let before = slf.get().lock(py).receiver.replace(receiver);
         drop(before);

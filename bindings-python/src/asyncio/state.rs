@@ -83,6 +83,10 @@ pub(super) struct State {
     /// The transport, from `connection_made()` on; kept after its end for its addresses.
     pub(super) transport: Option<Py<PyAny>>,
     pub(super) event_loop: Option<Py<PyAny>>,
+    /// The event loop is asyncio's, or like it.
+    pub(super) has_tasks: bool,
+    /// A task that waits for a message runs within the callback of the transport that brings it.
+    pub(super) wakes_at_once: bool,
     /// The transport's socket, if it can be written to.
     pub(super) direct: Option<Direct>,
     /// There is no loop whose turn could be waited for.
@@ -161,6 +165,8 @@ impl State {
             phase: Phase::New,
             transport: None,
             event_loop: None,
+            has_tasks: false,
+            wakes_at_once: false,
             direct: None,
             in_threads: false,
             queued_in_transport: true,

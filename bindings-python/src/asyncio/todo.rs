@@ -12,6 +12,7 @@ use super::listening::Listener;
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
 use super::trace::Traced;
+use super::waiter::MessageWaiter;
 use crate::clock::now;
 
 /// Things to do, in the order of the fields. Made under the lock and done after it.
@@ -30,6 +31,10 @@ pub(super) struct Todo {
     arm_timer: Option<Timestamp>,
     /// Futures of waiting tasks, which look at the state themselves once they run.
     wake: Vec<Py<PyAny>>,
+    /// That of the task that waits for a message.
+    wake_receiver: Option<Py<PyAny>>,
+    /// That task may run at once.
+    pub(super) at_once: bool,
     answered: Vec<(Py<PyAny>, f64)>,
     unanswered: Vec<Py<PyAny>>,
     trace: Vec<Traced>,
@@ -58,7 +63,7 @@ impl State {
             && (over || !self.queue.is_empty())
         {
             receiver.woken = true;
-            todo.wake.push(receiver.future.clone_ref(py));
+            todo.wake_receiver = Some(receiver.future.clone_ref(py));
         }
         if self.opening_waiter.is_some() && self.opening_is_decided() {
             todo.wake.extend(self.opening_waiter.take());
@@ -234,6 +239,14 @@ impl Todo {
             if settle(future, intern!(py, "set_exception"), closed)? {
                 // Marks it as seen: a pong that nobody waits for is not worth a log record.
                 future.call_method0(intern!(py, "exception"))?;
+            }
+        }
+        // Last: who is woken may run now, and do anything.
+        if let Some(future) = self.wake_receiver {
+            let future = future.bind(py);
+            match future.cast::<MessageWaiter>() {
+                Ok(waiter) => MessageWaiter::wake(waiter, self.at_once)?,
+                Err(_) => drop(settle(future, intern!(py, "set_result"), py.None().into_bound(py))?),
             }
         }
         if self.tell { AsyncConnection::tell(this) } else { Ok(()) }
