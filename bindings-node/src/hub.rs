@@ -90,7 +90,12 @@ impl Hub {
     /// it, or where the event loop is not one that can serve sockets, all sockets are served by threads. `uv` is the version of
     /// libuv that the host says it runs on; where another is found, threads serve too.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>, serve: Option<Function<'_, (), ()>>, uv: Option<String>) -> napi::Result<Self> {
+    pub fn new(
+        env: Env,
+        wake: Function<'_, (), ()>,
+        serve: Option<Function<'_, (), ()>>,
+        uv: Option<String>,
+    ) -> napi::Result<Self> {
         let plane = match (serve, uv) {
             (Some(serve), Some(uv)) => Plane::start(&env, &serve, &uv)?,
             _ => None,
