@@ -9,7 +9,13 @@ export type ModuleSource = BufferSource | WebAssembly.Module | Response | Reques
 export const SHORT_TEXT = 16_384;
 const encoder = new TextEncoder();
 /** @internal */
-export const encodeText = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  const { length } = text;
+  // What is likely to be ASCII is written where it is to be; an encoder that does not know its length writes it twice.
+  for (let at = 0; at < length; at += (length >> 4) + 1) if (text.charCodeAt(at) > 0x7f) return encoder.encode(text);
+  const bytes = new Uint8Array(length);
+  return encoder.encodeInto(text, bytes).read === length ? bytes : encoder.encode(text);
+}
 // The core has checked the text already; a byte order mark is part of it.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

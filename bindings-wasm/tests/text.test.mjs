@@ -41,3 +41,11 @@ test('text that is Latin-1 first and then is not', () => {
   const text = 'é'.repeat(30_000) + 'Привет 你好 🎈 hello '.repeat(3000) + 'é'.repeat(40_000);
   assert.ok(received(text) === text);
 });
+
+test('long text that a server sends, whether it is ASCII as it looks or not', () => {
+  for (const text of ['x'.repeat(50_000), `${'x'.repeat(50_000)}é`, `${'x'.repeat(20_000)}🎈${'x'.repeat(20_001)}`, 'é'.repeat(30_000), `\ud800${'x'.repeat(40_000)}\udc00`]) {
+    server.sendText(text);
+    const [event] = client.receive(server.takeOutput());
+    assert.ok(event.text === text.toWellFormed());
+  }
+});

@@ -4,8 +4,8 @@
 // where each piece of data lies, and which refers to which.
 
 /**
- * A piece of data from one address to another, what it refers to, and numbers beside it by which code refers to it: as where a
- * table that begins with the element 4 would have its element 0.
+ * A piece of data from one address to another, what it refers to, and numbers beside it by which code refers to it: as its end,
+ * from where some loops go down, or where a table that begins with the element 4 would have its element 0.
  * @typedef {{ start: number, end: number, refers: Set<Datum>, beside: Set<number> }} Datum
  */
 /** @typedef {{ address: number, start: number, end: number }} Segment where in memory, and from where to where in the file */
@@ -106,7 +106,7 @@ export function pieces(bytes) {
     if (name !== 'reloc.DATA' && name !== 'reloc.CODE') continue;
     for (const { target, offset, addend } of references(new Cursor(bytes, start), symbols)) {
       const number = target.start + addend;
-      if (number < target.start || number > target.end) target.beside.add(number >>> 0);
+      if (number < target.start || number >= target.end) target.beside.add(number >>> 0);
       if (name === 'reloc.CODE') continue;
       const at = dataStart + offset;
       const segment = placed.find(({ start, end }) => at >= start && at < end);
@@ -179,8 +179,7 @@ export function unused(pieces, text) {
     piece.refers.forEach(keep);
   };
   for (const piece of pieces) {
-    // The end of a piece counts too: some loops go down from there.
-    if (numbers.some((number) => (number >= piece.start && number <= piece.end) || piece.beside.has(number))) keep(piece);
+    if (numbers.some((number) => (number >= piece.start && number < piece.end) || piece.beside.has(number))) keep(piece);
   }
   return pieces.filter((piece) => !live.has(piece));
 }
