@@ -295,7 +295,7 @@ impl Line {
         Ok(None)
     }
 
-    /// The socket, if what is written needs no tls.
+    /// The socket, if what is written needs no TLS.
     #[cfg(unix)]
     pub(crate) fn socket(&self) -> Option<super::socket::Socket> {
         self.reader.as_ref().filter(|reader| !reader.encrypted).map(|reader| reader.socket)
