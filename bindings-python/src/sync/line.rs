@@ -291,6 +291,7 @@ impl Line {
             Self::_leave(slf, true, true)?;
             return taken;
         }
+        let _ = connection;
         slf.call_method1(intern!(py, "_step"), (seen, timeout))?;
         Ok(None)
     }
