@@ -11,17 +11,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import ctypes
-import gc
 import hashlib
 import importlib
 import logging
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from measured import PLAIN, cpu, next_line, run, server_tls
+from measured import PLAIN, cpu, held, next_line, run, server_tls
 
 echoed = 0
 
@@ -204,17 +201,6 @@ SERVERS: dict[str, Any] = {
 }
 
 
-def memory() -> int:
-    """Bytes that this process holds, of which nobody else has a part, once the garbage is collected."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("this system does not tell what memory a process holds")
-
-
 async def main(name: str, certificate: str, deflate: bool) -> None:
     async with contextlib.AsyncExitStack() as stack:
         ports = []
@@ -222,7 +208,7 @@ async def main(name: str, certificate: str, deflate: bool) -> None:
             ports.append(await stack.enter_async_context(SERVERS[name](tls, deflate)))
         print(*ports, flush=True)
         while line := await next_line():
-            print(memory() if line.strip() == "memory" else f"{cpu()} {echoed}", flush=True)
+            print(held() if line.strip() == "memory" else f"{cpu()} {echoed}", flush=True)
 
 
 if __name__ == "__main__":

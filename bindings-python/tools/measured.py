@@ -1,13 +1,17 @@
-"""What the programs of `npm run bench:python` share."""
+"""What the programs of `npm run bench:python` and `npm run soak:python` share."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 import importlib
 import resource
 import ssl
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 # What a message costs by itself is compared: no compression, no keepalive.
@@ -18,6 +22,17 @@ def cpu() -> float:
     """Microseconds of CPU that this process has used."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return (usage.ru_utime + usage.ru_stime) * 1e6
+
+
+def held() -> int:
+    """Bytes that this process holds, of which nobody else has a part, once the garbage is collected."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+        if line.startswith("Private_Dirty"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("this system does not tell what memory a process holds")
 
 
 def run(loop: str, main: Coroutine[Any, Any, None]) -> None:

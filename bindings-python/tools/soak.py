@@ -10,34 +10,22 @@ import argparse
 import asyncio
 import collections
 import contextlib
-import ctypes
 import gc
 import importlib
 import logging
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import itoden
 import itoden.sync.client
 import itoden.sync.server
+from measured import held
 
 # Allocators and the interpreter move by this much, either way, where nothing grows.
 ALLOWED = 1_500_000
 MESSAGE = "a message that is long enough to be compressed " * 40
-
-
-def held() -> int:
-    """Bytes that this process holds."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("this system does not tell what memory a process holds")
 
 
 class Growth:

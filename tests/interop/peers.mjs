@@ -52,13 +52,13 @@ export const peers = {
     lost: 0,
   },
   websockets: {
-    command: [python, program('websockets_peer.py')],
+    command: [python, program('websockets_like.py'), 'websockets'],
     client: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     deflate: { client: true, server: true },
   },
   'itoden for Python': {
-    command: [python, program('itoden_peer.py')],
+    command: [python, program('websockets_like.py'), 'itoden'],
     client: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     server: ['headers', 'cookies', 'ping', 'drop', 'close with 1001'],
     deflate: { client: true, server: true },

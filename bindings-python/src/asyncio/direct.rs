@@ -17,6 +17,7 @@ use itoden_core::Segments;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+#[cfg(unix)]
 use crate::sync::line::Line;
 #[cfg(unix)]
 use crate::sync::socket::Socket;

@@ -291,11 +291,12 @@ impl Line {
             Self::_leave(slf, true, true)?;
             return taken;
         }
+        let _ = connection;
         slf.call_method1(intern!(py, "_step"), (seen, timeout))?;
         Ok(None)
     }
 
-    /// The socket, if what is written needs no tls.
+    /// The socket, if what is written needs no TLS.
     #[cfg(unix)]
     pub(crate) fn socket(&self) -> Option<super::socket::Socket> {
         self.reader.as_ref().filter(|reader| !reader.encrypted).map(|reader| reader.socket)

@@ -11,8 +11,9 @@ from typing import Any
 Report = dict[str, Any]
 
 server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-server_tls.load_cert_chain(sys.argv[2], sys.argv[3])
-client_tls = ssl.create_default_context(cafile=sys.argv[1])
+authority, certificate, key = sys.argv[-3:]
+server_tls.load_cert_chain(certificate, key)
+client_tls = ssl.create_default_context(cafile=authority)
 
 
 def say(line: Report) -> None:
