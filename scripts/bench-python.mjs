@@ -28,7 +28,7 @@ const jobs = [
     transports.flatMap((transport) =>
       sizes.map((size) => ({
         task: /** @type {Task} */ ({ role: 'client', loop, transport, size, connections: 1, inFlight: 1 }),
-        names: loop === 'threads' ? ['itoden.sync', 'websockets.sync', socketFloor] : names,
+        names: loop === 'threads' ? ['itoden.sync', 'websockets.sync', socketFloor] : [...names, floor],
       })),
     ),
   ),

@@ -110,6 +110,61 @@ async def aiohttp(uri: str, tls: Any) -> AsyncIterator[Trips]:
             yield awaiting(connection.send_bytes, connection.receive_bytes)
 
 
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Bare(asyncio.BufferedProtocol):
+    """Sends the same frame again and again, and counts what comes: what loop, transport and kernel cost."""
+
+    buffer = memoryview(bytearray(256 << 10))
+    size = -1
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.turns = Turns(self.send)
+        self.open = asyncio.get_running_loop().create_future()
+        self.head = b""
+        transport.write(REQUEST)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.buffer
+
+    def send(self, message: bytes) -> None:
+        """Sends it as a binary message, masked with zeros (RFC 6455 §5.2)."""
+        if len(message) != self.size:
+            self.size = len(message)
+            short = self.size < 1 << 16
+            length = bytes([0xFE if short else 0xFF]) + self.size.to_bytes(2 if short else 8)
+            self.frame = b"\x82" + length + bytes(4) + message
+        # An answer has no masking key.
+        self.awaited = len(self.frame) - 4
+        self.transport.write(self.frame)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if not self.open.done():
+            # The answer to the request, which nothing follows before the first message.
+            self.head += self.buffer[:nbytes]
+            if self.head.endswith(b"\r\n\r\n"):
+                self.open.set_result(None)
+            return
+        self.awaited -= nbytes
+        if not self.awaited:
+            self.turns.came()
+
+
+@contextlib.asynccontextmanager
+async def bare(uri: str, tls: Any) -> AsyncIterator[Trips]:
+    parts = urllib.parse.urlsplit(uri)
+    loop, host, port = asyncio.get_running_loop(), str(parts.hostname), int(parts.port or 0)
+    transport, protocol = await loop.create_connection(Bare, host, port, ssl=tls)
+    await protocol.open
+    yield protocol.turns.trips
+    transport.close()
+
+
 def like_websockets(package: str) -> Callable[[str, Any], Any]:
     """A client with the API of `websockets`."""
 
@@ -129,6 +184,7 @@ CLIENTS = {
     "picows.websockets": like_websockets("picows.websockets"),
     "websockets": like_websockets("websockets"),
     "aiohttp": aiohttp,
+    "bare loop": bare,
 }
 
 

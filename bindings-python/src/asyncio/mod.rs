@@ -1,7 +1,7 @@
 //! A connection that asyncio's transports drive.
 //!
 //! - [`protocol`]: the Python class, which is the asyncio protocol itself
-//! - [`common`]: what its methods have in common
+//! - [`common`]: what its methods have in common; [`asking`], [`pinging`]: what the longer ones do
 //! - [`state`]: what a connection is; runs no Python code, nor do the next four
 //! - [`opening`]: the opening handshake
 //! - [`receiving`]: bytes in, messages out
@@ -18,11 +18,13 @@
 //! and then does them. So Python code that these things run (a transport's `write()` calls `pause_writing()`) finds the
 //! connection unlocked and whole, on builds with a global interpreter lock and without.
 
+mod asking;
 mod closing;
 mod common;
 mod direct;
 mod listening;
 mod opening;
+mod pinging;
 pub(crate) mod protocol;
 mod receiving;
 mod sending;

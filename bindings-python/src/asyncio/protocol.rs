@@ -13,17 +13,14 @@ use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
 use super::direct::Direct;
 use super::listening::Callbacks;
-use super::state::{Asked, Phase, Ping, Received, Receiver, State};
+use super::state::{Phase, Received, Receiver, State};
 use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
-use crate::clock::now;
-use crate::convert::{Fields, Payload, headers_from_python};
+use crate::convert::{Fields, Payload};
 use crate::errors;
 use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
-use crate::sans_io::handshake::{
-    ClientHandshake, Request, Response, refusal_to_python, request_to_python, response_to_python,
-};
+use crate::sans_io::handshake::{ClientHandshake, Request, Response, request_to_python};
 use crate::settings::Settings;
 use crate::sync::line::Line;
 
@@ -56,22 +53,7 @@ impl AsyncConnection {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Locked: in use, and so not to be collected.
         let Ok(state) = self.state.try_lock() else { return Ok(()) };
-        visit.call(&state.transport)?;
-        visit.call(&state.event_loop)?;
-        visit.call(&state.opening_waiter)?;
-        visit.call(&state.lost_because)?;
-        visit.call(state.receiver.as_ref().map(|receiver| &receiver.future))?;
-        visit.call(state.timer.as_ref().map(|(_, handle)| handle))?;
-        if let Some(listener) = &state.listener {
-            listener.visit(&visit)?;
-        }
-        for future in state.drain_waiters.iter().chain(&state.lost_waiters) {
-            visit.call(future)?;
-        }
-        for ping in &state.pings {
-            visit.call(&ping.future)?;
-        }
-        Ok(())
+        state.visit(&visit)
     }
 
     fn __clear__(&self) {
@@ -211,26 +193,12 @@ impl AsyncConnection {
 
     /// A future to wait for the peer's part of the opening handshake, or `None` if it is there.
     fn _wait_opening(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        let py = slf.py();
-        if slf.get().lock(py).opening_is_decided() {
-            return Ok(None);
-        }
-        let future = slf.get().create_future(py)?;
-        let before = slf.get().lock(py).opening_waiter.replace(future.clone_ref(py));
-        drop(before);
-        Ok(Some(future))
+        Self::wait_opening(slf)
     }
 
     /// Raises what made the opening handshake fail, if anything did.
     fn _check_opening(&self, py: Python<'_>) -> PyResult<()> {
-        let (error, lost_because) = {
-            let state = self.lock(py);
-            (state.opening_error.clone(), state.lost_because.as_ref().map(|because| because.clone_ref(py)))
-        };
-        let Some(error) = error else { return Ok(()) };
-        let raised = errors::handshake_error(py, &error);
-        raised.set_cause(py, lost_because.map(|because| PyErr::from_value(because.into_bound(py))));
-        Err(raised)
+        self.check_opening(py)
     }
 
     /// Server: the request that waits to be accepted or refused, or `None`.
@@ -243,13 +211,7 @@ impl AsyncConnection {
 
     /// Server: the subprotocols that the client offers.
     fn _offered_subprotocols(&self, py: Python<'_>) -> Vec<String> {
-        match &self.lock(py).phase {
-            Phase::Deciding(asked) => match &**asked {
-                Asked::Upgrade(upgrade) => upgrade.subprotocols().to_vec(),
-                Asked::Else(..) => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
+        self.offered_subprotocols(py)
     }
 
     /// Server: the end of a client is noticed while the application decides about its request. What it sends in that
@@ -266,28 +228,12 @@ impl AsyncConnection {
     /// Server: raises what is wrong with the request that waits. The exception's `response` is the answer to it: status,
     /// reason phrase, headers and body.
     fn _check_request(&self, py: Python<'_>) -> PyResult<()> {
-        let error = match &self.lock(py).phase {
-            Phase::Deciding(asked) => match &**asked {
-                Asked::Upgrade(_) => return Ok(()),
-                Asked::Else(_, error) => error.clone(),
-            },
-            _ => return Ok(()),
-        };
-        let raised = errors::handshake_error(py, &error);
-        let (head, body) = refusal_to_python(py, &error)?;
-        raised.value(py).setattr("answer", (head, body))?;
-        Err(raised)
+        self.check_request(py)
     }
 
     /// Client: the server's answer and what came of its body, or `None`.
     fn _response<'py>(&self, py: Python<'py>) -> Option<(Response, Bound<'py, PyBytes>)> {
-        let state = self.lock(py);
-        let response = response_to_python(state.response.as_ref()?);
-        let body = match &state.phase {
-            Phase::ReadingRefusal(body) => body.body(),
-            _ => &[],
-        };
-        Some((response, PyBytes::new(py, body)))
+        self.response_and_body(py)
     }
 
     /// Server: accepts the request with one of the offered subprotocols, or none. Returns the answer's head.
@@ -299,19 +245,13 @@ impl AsyncConnection {
         headers: Fields,
         fields: Option<Fields>,
     ) -> PyResult<Response> {
-        let py = slf.py();
-        let (headers, fields) = (headers_from_python(headers), fields.map(headers_from_python));
-        let accepted = Self::change(slf, true, |state| state.accept(py, subprotocol, &headers, fields))?;
-        let head = accepted.ok_or_else(|| errors::raise(py, "InvalidState", "there is no request to accept"))?;
-        Ok(response_to_python(&head.map_err(|error| errors::handshake_error(py, &error))?))
+        Self::accept(slf, subprotocol, headers, fields)
     }
 
     /// Server: the head of the answer that `_accept()` would send.
     #[pyo3(signature = (subprotocol, headers))]
     fn _propose(&self, py: Python<'_>, subprotocol: Option<&str>, headers: Fields) -> PyResult<Response> {
-        let proposed = self.lock(py).propose(subprotocol, &headers_from_python(headers));
-        let proposed = proposed.ok_or_else(|| errors::raise(py, "InvalidState", "there is no request to accept"))?;
-        Ok(response_to_python(&proposed.map_err(|error| errors::handshake_error(py, &error))?.response))
+        self.propose(py, subprotocol, headers)
     }
 
     /// Server: answers with an HTTP response instead, and ends the transport once it was read.
@@ -479,24 +419,7 @@ impl AsyncConnection {
     /// Sends a ping: the future of its pong, or `None` if the connection is closing.
     #[pyo3(signature = (data))]
     fn _ping(slf: &Bound<'_, Self>, data: Option<Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
-        let py = slf.py();
-        let payload = match &data {
-            Some(data) => Payload::extract("data", data)?.as_bytes().to_vec(),
-            None => slf.get().lock(py).unused_ping_payload(),
-        };
-        if slf.get().lock(py).pings.iter().any(|ping| ping.payload == payload) {
-            let message = "a ping with the same data waits for its pong already";
-            return Err(errors::raise(py, "ConcurrencyError", message));
-        }
-        let traced = || Traced::new(false, "PING", &payload, true);
-        let taken = Self::command(slf, |core| core.ping(&payload), traced)?;
-        if !taken {
-            return Ok(None);
-        }
-        let future = slf.get().create_future(py)?;
-        let ping = Ping { payload, future: future.clone_ref(py), sent_at: now() };
-        slf.get().lock(py).pings.push(ping);
-        Ok(Some(future))
+        Self::ping(slf, data)
     }
 
     // --- frames, for those who do without I/O of ours ---

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use itoden_core::handshake::{BodyReader, ClientHandshake, RequestHead, ResponseHead, ServerHandshake, Upgrade};
 use itoden_core::{Closed, Connection, HandshakeError, MessageKind, ReadyState, Timestamp};
+use pyo3::PyTraverseError;
+use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -205,6 +207,26 @@ impl State {
             trace: None,
             tap: None,
         }
+    }
+
+    /// The objects of Python that it holds, for the garbage collector.
+    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.transport)?;
+        visit.call(&self.event_loop)?;
+        visit.call(&self.opening_waiter)?;
+        visit.call(&self.lost_because)?;
+        visit.call(self.receiver.as_ref().map(|receiver| &receiver.future))?;
+        visit.call(self.timer.as_ref().map(|(_, handle)| handle))?;
+        if let Some(listener) = &self.listener {
+            listener.visit(visit)?;
+        }
+        for future in self.drain_waiters.iter().chain(&self.lost_waiters) {
+            visit.call(future)?;
+        }
+        for ping in &self.pings {
+            visit.call(&ping.future)?;
+        }
+        Ok(())
     }
 
     /// 0 to 3: CONNECTING, OPEN, CLOSING, CLOSED.
