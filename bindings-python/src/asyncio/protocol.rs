@@ -16,7 +16,7 @@ use super::listening::Callbacks;
 use super::state::{Phase, Received, Receiver, State};
 use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
-use crate::convert::{Fields, Payload};
+use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
 use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
