@@ -55,8 +55,8 @@ export async function connectOver(
  * `decide` returns what to refuse it with; else it returns what is accepted, or nothing. The module is loaded if it isn't yet.
  *
  * `null` if the request was refused. Rejects with a {@link HandshakeError}, once that is answered, if the request is no valid
- * one or does not come in time (`openTimeout`, 10,000 ms by default), and with the transport's own error if that fails; the
- * transport is then ended.
+ * one or does not come in time (`openTimeout`, 10,000 ms by default), with what `decide` throws, once that is answered with 500,
+ * and with the transport's own error if that fails; the transport is then ended.
  */
 export async function acceptOver(transport: RawTransport, decide?: undefined, limits?: HandshakeLimits): Promise<OpenTransport & { readonly request: UpgradeRequest }>;
 export async function acceptOver(
@@ -72,8 +72,9 @@ export async function acceptOver(
   await init();
   return withLine(transport, async (line) => {
     const handshake = new ServerHandshake(limits);
+    let request: UpgradeRequest | undefined;
     try {
-      const request = await line.receive(handshake);
+      request = await line.receive(handshake);
       const decision = await decide?.(request);
       if (decision && 'status' in decision) {
         line.write(handshake.refuse(decision.status, decision).bytes);
@@ -84,7 +85,9 @@ export async function acceptOver(
       line.write(bytes);
       return { ...line.release(request.rest), subprotocol, extensions, request };
     } catch (error) {
-      if (error instanceof HandshakeError && error.answer) line.write(error.answer.bytes);
+      const answer = error instanceof HandshakeError && error.answer;
+      // Not the client's fault.
+      if (answer || request) line.write((answer || handshake.refuse(500)).bytes);
       throw error;
     } finally {
       handshake.free();

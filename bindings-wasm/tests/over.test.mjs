@@ -114,15 +114,19 @@ test('what is no WebSocket request is answered, and the transport ended', async 
   assert.equal(transport.state.closed, true);
 });
 
-test('a decision that throws, or accepts what was not offered, ends the transport', async () => {
+test('a decision that throws, or can\'t be sent, is answered with 500 and ends the transport', async () => {
   for (const [decide, expected] of [
     [() => { throw new TypeError('no idea'); }, { name: 'TypeError', message: 'no idea' }],
+    [async () => { throw new TypeError('no idea'); }, { name: 'TypeError', message: 'no idea' }],
     [async () => ({ subprotocol: 'chat' }), { name: 'HandshakeError' }],
     [() => ({ status: 200 }), { name: 'HandshakeError' }],
+    [() => ({ headers: [['X-Bad', 'a\r\nb']] }), { name: 'HandshakeError' }],
   ]) {
     const transport = recorded([bytes(`${REQUEST}\r\n`)], { ends: false });
     await assert.rejects(acceptOver(transport, decide), expected);
     while (!transport.state.cancelled) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.match(transport.text(), /^HTTP\/1.1 500 /);
+    assert.equal(transport.text().match(/HTTP\/1.1/g).length, 1);
   }
 });
 
