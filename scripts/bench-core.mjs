@@ -4,12 +4,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
-import { asMarkdown, asText, tables } from './lib/benchmark-table.mjs';
+import { boundsTable, machine, medians, options, tell, versionsLine, writeFile, writeNumbers } from './lib/bench-command.mjs';
+import { asText, tables } from './lib/benchmark-table.mjs';
 import { chart } from './lib/benchmark-chart.mjs';
 import { collect, grouped, verdicts } from './lib/benchmark.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
@@ -20,7 +19,6 @@ import { ask, run } from './lib/run.mjs';
 /** @typedef {import('./lib/benchmark.mjs').Line} Line */
 /** @typedef {import('./lib/benchmark.mjs').Workload} Workload */
 
-const page = join(root, 'docs', 'benchmarks');
 const targetFolder = process.env.CARGO_TARGET_DIR ?? kept;
 const program = join(targetFolder, 'release', 'itoden-bench');
 const peers = ['tungstenite', 'tokio-tungstenite', 'fastwebsockets', 'tokio-websockets', 'sockudo-ws', 'yawc', 'zlib-rs', 'simdutf8'];
@@ -28,21 +26,6 @@ const peers = ['tungstenite', 'tokio-tungstenite', 'fastwebsockets', 'tokio-webs
 // glibc's memcpy of large blocks by `rep movsb` is up to 25 times slower on some processors when the target lies a few bytes
 // behind the source modulo 4096, as a payload behind a header does: this would hit contenders at random.
 const environment = { ...process.env, GLIBC_TUNABLES: 'glibc.cpu.x86_rep_movsb_threshold=2000000000' };
-
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        write: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        instructions: { type: 'boolean', default: false },
-        filter: { type: 'string', multiple: true, default: [] },
-      },
-    }).values;
-  } catch (error) {
-    throw new Failure(`${/** @type {Error} */ (error).message.replace(/\.?$/, '.')} Allowed are --write, --quick, --instructions and --filter WORD.`);
-  }
-}
 
 /** @param {string[]} args @returns {Promise<Line[]>} */
 async function measure(args) {
@@ -87,16 +70,12 @@ function count({ workload, task, kind, size, contenders }) {
 
 /** What was measured on and against. */
 function circumstances() {
-  const cpu = cpus();
   const info = ask('sh', ['-c', 'grep -m2 -E "^(cpu family|model)\\s*:" /proc/cpuinfo']).output.replace(/\s+/g, ' ');
   const lock = readFileSync(join(root, 'core', 'bench', 'Cargo.lock'), 'utf8');
   const version = (/** @type {string} */ name) => new RegExp(`name = "${name}"\nversion = "([^"]+)"`).exec(lock)?.[1] ?? 'unknown';
   return {
-    processor: cpu[0]?.model.trim() ?? 'unknown',
+    ...machine(),
     processorFamily: info,
-    cores: cpu.length,
-    system: ask('uname', ['-srm']).output,
-    rustc: ask('rustc', ['--version']).output,
     versions: Object.fromEntries(['itoden-core', ...peers].map((name) => [name, version(name)])),
   };
 }
@@ -106,23 +85,15 @@ function circumstances() {
  * @param {string} plan
  */
 function write(workloads, plan) {
-  mkdirSync(page, { recursive: true });
   const where = circumstances();
-  // One workload a line, and no digit that means nothing: so that a change can be read.
-  const round = (/** @type {number} */ value) => Number(value.toPrecision(4));
-  const lines = workloads.map(({ cells, ...workload }) => {
-    const rounded = cells.map((cell) => ({ ...cell, value: round(cell.value), low: round(cell.low), high: round(cell.high), wireBytes: round(cell.wireBytes) }));
-    return JSON.stringify({ ...workload, cells: rounded });
-  });
-  const head = JSON.stringify({ ...where, plan }).slice(0, -1);
-  writeFileSync(join(page, 'core.json'), `${head},"workloads":[\n${lines.join(',\n')}\n]}\n`);
+  writeNumbers('core', { ...where, plan }, workloads);
   /** @type {string[]} */
   const charts = [];
   for (const [name, group] of grouped(workloads, ({ task, kind }) => `${task}-${kind}`)) {
     // Kinds of text are sent alike; one chart of each task is enough.
     if (!['decode-binary', 'decode-mixed', 'encode-server-binary', 'encode-client-binary'].includes(name)) continue;
     const title = `${group[0].task.replace('-', ', as ')}: ${group[0].kind} messages`;
-    writeFileSync(join(page, `${name}.svg`), chart(title, group));
+    writeFile(`${name}.svg`, chart(title, group));
     charts.push(`![${title}](${name}.svg)`);
   }
   const judged = verdicts(workloads);
@@ -133,32 +104,26 @@ function write(workloads, plan) {
     '',
     `- Processor: ${where.processor} (${where.processorFamily}), ${where.cores} cores; ${where.system}`,
     `- Compiler: ${where.rustc}, release profile, no flags for this processor`,
-    `- ${Object.entries(where.versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
+    versionsLine(where.versions),
     `- ${plan}`,
     '',
     charts.join('\n\n'),
     '',
     '## Bounds',
     '',
-    '| bound | found | |',
-    '|---|--:|---|',
-    ...judged.map(({ text, found, met }) => `| ${text} | ${found} | ${met ? 'met' : '**missed**'} |`),
+    ...boundsTable(judged),
     '',
-    '## Medians',
-    '',
-    tables(workloads, 'ns a message').map(asMarkdown).join('\n\n'),
-    '',
+    ...medians(tables(workloads, 'ns a message')),
   ];
-  writeFileSync(join(page, 'core.md'), text.join('\n'));
+  writeFile('core.md', text.join('\n'));
   console.log(`\nWritten to docs/benchmarks: core.md, core.json and ${charts.length} charts.`);
 }
 
 await runMain(async () => {
-  const { write: writes, quick, instructions, filter } = options();
-  if (writes && (quick || instructions || filter.length > 0)) throw new Failure('--write is for a whole run: no --quick, --instructions or --filter.');
+  const { writes, quick, filter, given } = options(['instructions']);
   console.log('… the benchmark: building it (a minute at first)');
   await run('cargo', ['build', '--quiet', '--release', '--locked', '--manifest-path', benchManifest, '--target-dir', targetFolder]);
-  if (instructions) {
+  if (given('instructions')) {
     if (!ask('valgrind', ['--version']).found) throw new Failure('--instructions needs valgrind (Debian: apt install valgrind).');
     const counted = collect(countable(filter).flatMap(count));
     for (const table of tables(counted, 'instructions a message')) console.log(`\n${asText(table)}`);
@@ -168,10 +133,7 @@ await runMain(async () => {
   const args = ['--passes', String(passes), '--rounds', String(rounds), ...filter.flatMap((word) => ['--filter', word])];
   const workloads = collect(await measure(args));
   for (const table of tables(workloads, 'ns a message')) console.log(`\n${asText(table)}`);
-  const judged = verdicts(workloads);
-  console.log();
-  for (const { text, met, found } of judged) console.log(`${met ? 'met   ' : 'MISSED'}  ${text}: ${found}`);
-  console.log(`\n${judged.filter(({ met }) => met).length} of ${judged.length} bounds are met.`);
+  tell(verdicts(workloads));
   if (quick) console.log('A quick run shows that everything runs; its figures mean little.');
   if (writes) write(workloads, `Medians of ${passes * rounds} rounds in ${passes} passes`);
 });

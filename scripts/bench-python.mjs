@@ -2,15 +2,12 @@
 // picows and aiohttp, in one interleaved run. --write puts tables, numbers and a chart into docs/benchmarks; --quick only shows that
 // everything runs; a filter is a word of a workload's name, or `memory`.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { asMarkdown, asText } from './lib/benchmark-table.mjs';
+import { boundsTable, machine, medians, options, tell, versionsLine, writeFile, writeNumbers } from './lib/bench-command.mjs';
+import { asText } from './lib/benchmark-table.mjs';
 import { placement } from './lib/echo-bench.mjs';
 import { spread } from './lib/echo-report.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
-import { root, venvPython } from './lib/paths.mjs';
+import { venvPython } from './lib/paths.mjs';
 import { findHaproxy, idleMemory, pass } from './lib/python-bench.mjs';
 import { chart, floor, summarise, tables, taskName, verdicts } from './lib/python-report.mjs';
 import { ask, run } from './lib/run.mjs';
@@ -20,7 +17,6 @@ import { setUp } from './lib/setup.mjs';
 /** @typedef {import('./lib/echo-bench.mjs').Sample} Sample */
 /** @typedef {import('./lib/python-bench.mjs').Task} Task */
 
-const page = join(root, 'docs', 'benchmarks');
 const names = ['itoden callbacks', 'itoden', 'picows', 'picows.websockets', 'websockets', 'aiohttp'];
 const loops = /** @type {const} */ (['uvloop', 'asyncio']);
 const transports = /** @type {const} */ (['TCP', 'TLS']);
@@ -58,32 +54,14 @@ const compressing = ['itoden', 'itoden callbacks', 'picows.websockets', 'websock
 const whole = { passes: 2, rounds: 3, milliseconds: 200, warmUp: 60, idle: 500, rest: 5000 };
 const quick = { passes: 1, rounds: 1, milliseconds: 20, warmUp: 10, idle: 50, rest: 5000 };
 
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        write: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        filter: { type: 'string', multiple: true, default: [] },
-      },
-    }).values;
-  } catch (error) {
-    throw new Failure(`${/** @type {Error} */ (error).message.replace(/\.?$/, '.')} Allowed are --write, --quick and --filter WORD.`);
-  }
-}
-
 /** What was measured on and against. */
 function circumstances() {
-  const cpu = cpus();
   const code = 'import importlib.metadata as m, sys; print(sys.version.split()[0], *(n + "=" + m.version(n) for n in sys.argv[1:]))';
   const packages = ['itoden', 'websockets', 'picows', 'aiohttp', 'uvicorn', 'uvloop'];
   const [python, ...versions] = ask(venvPython, ['-c', code, ...packages]).output.split(' ');
   return {
-    processor: cpu[0]?.model.trim() ?? 'unknown',
-    cores: cpu.length,
-    system: ask('uname', ['-srm']).output,
+    ...machine(),
     python,
-    rustc: ask('rustc', ['--version']).output,
     placement,
     versions: Object.fromEntries(versions.map((one) => one.split('='))),
   };
@@ -95,15 +73,10 @@ function circumstances() {
  * @param {string} plan
  */
 function write(workloads, memory, plan) {
-  mkdirSync(page, { recursive: true });
   const where = circumstances();
-  // One contender's workload a line, and no digit that means nothing: so that a change can be read.
-  const round = (/** @type {string} */ _key, /** @type {unknown} */ value) =>
-    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
-  const lines = workloads.flatMap(({ task, entries }) => entries.map((entry) => JSON.stringify({ ...task, ...entry }, round)));
-  const head = JSON.stringify({ ...where, plan, memory }, round).slice(0, -1);
-  writeFileSync(join(page, 'python.json'), `${head},"workloads":[\n${lines.join(',\n')}\n]}\n`);
-  writeFileSync(join(page, 'python.svg'), chart(workloads));
+  const entries = workloads.flatMap(({ task, entries }) => entries.map((entry) => ({ ...task, ...entry })));
+  writeNumbers('python', { ...where, plan, memory }, entries);
+  writeFile('python.svg', chart(workloads));
   const text = [
     '# The Python package, measured',
     '',
@@ -111,31 +84,25 @@ function write(workloads, memory, plan) {
     '',
     `- Processor: ${where.processor}, ${where.cores} cores, ${where.placement}; ${where.system}`,
     `- CPython ${where.python}; ${where.rustc}, release profile`,
-    `- ${Object.entries(where.versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
+    versionsLine(where.versions),
     `- ${plan}`,
     '',
     '![The Python package: processor time a message](python.svg)',
     '',
     '## Bounds',
     '',
-    '| bound | found | |',
-    '|---|--:|---|',
-    ...verdicts(workloads, memory).map(({ text, found, met }) => `| ${text} | ${found} | ${met ? 'met' : '**missed**'} |`),
+    ...boundsTable(verdicts(workloads, memory)),
     '',
     'Why bounds are missed is told in [python-loads.md](python-loads.md#what-falls-short).',
     '',
-    '## Medians',
-    '',
-    tables(workloads, memory).map(asMarkdown).join('\n\n'),
-    '',
+    ...medians(tables(workloads, memory)),
   ];
-  writeFileSync(join(page, 'python.md'), text.join('\n'));
+  writeFile('python.md', text.join('\n'));
   console.log('\nWritten to docs/benchmarks: python.md, python.json and python.svg.');
 }
 
 await runMain(async () => {
-  const { write: writes, quick: isQuick, filter } = options();
-  if (writes && (isQuick || filter.length > 0)) throw new Failure('--write is for a whole run: no --quick or --filter.');
+  const { writes, quick: isQuick, filter } = options();
   const has = (/** @type {string} */ name, /** @type {string} */ word) => ` ${name} `.replaceAll(',', ' ').includes(` ${word} `);
   const chosen = jobs.filter(({ task }) => filter.every((word) => has(taskName(task), word)));
   const weighs = filter.every((word) => word === 'memory');
@@ -157,10 +124,7 @@ await runMain(async () => {
   const workloads = chosen.map(({ task }) => summarise(task, samples.get(task) ?? new Map()));
   const held = [...memory].map(([name, all]) => ({ name, bytes: spread(all) }));
   for (const table of tables(workloads, held)) console.log(`\n${asText(table)}`);
-  const judged = verdicts(workloads, held);
-  console.log();
-  for (const { text, met, found } of judged) console.log(`${met ? 'met   ' : 'MISSED'}  ${text}: ${found}`);
-  console.log(`\n${judged.filter(({ met }) => met).length} of ${judged.length} bounds are met.`);
+  tell(verdicts(workloads, held));
   if (isQuick) console.log('A quick run shows that everything runs; its figures mean little.');
   const told = `Medians of ${plan.passes * plan.rounds} samples of ${plan.milliseconds} ms in ${plan.passes} passes; memory with ${plan.idle.toLocaleString('en-US')} connections`;
   if (writes) write(workloads, held, told);

@@ -4,17 +4,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
-import { asMarkdown, asText } from './lib/benchmark-table.mjs';
+import { boundsTable, installPeers, machine, medians, options, tell, versionsLine, writeFile, writeNumbers } from './lib/bench-command.mjs';
+import { asText } from './lib/benchmark-table.mjs';
 import { collect } from './lib/benchmark.mjs';
 import { Failure, runMain } from './lib/failure.mjs';
 import { kept, root } from './lib/paths.mjs';
-import { ask, run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
 import { chart, tables, verdicts } from './lib/wasm-report.mjs';
 
@@ -22,43 +20,12 @@ import { chart, tables, verdicts } from './lib/wasm-report.mjs';
 /** @typedef {import('./lib/benchmark.mjs').Workload} Workload */
 /** @typedef {{ place: string, version: string, workloads: Workload[] }} Part */
 
-const page = join(root, 'docs', 'benchmarks');
 const tools = join(root, 'bindings-wasm', 'tools', 'bench');
 const dist = join(root, 'bindings-wasm', 'dist');
 const peers = {
   folder: join(kept, 'bench-wasm'),
   packages: { ws: '8.23.0', 'websocket-driver': '0.7.4', 'permessage-deflate': '0.1.7', pako: '2.1.0' },
 };
-
-function options() {
-  try {
-    return parseArgs({
-      options: {
-        write: { type: 'boolean', default: false },
-        quick: { type: 'boolean', default: false },
-        filter: { type: 'string', multiple: true, default: [] },
-      },
-    }).values;
-  } catch (error) {
-    throw new Failure(`${/** @type {Error} */ (error).message.replace(/\.?$/, '.')} Allowed are --write, --quick and --filter WORD.`);
-  }
-}
-
-/** Nothing but this needs them. */
-async function installPeers() {
-  const manifest = `${JSON.stringify({ private: true, dependencies: peers.packages }, null, 2)}\n`;
-  const done = join(peers.folder, 'installed.json');
-  try {
-    if (readFileSync(done, 'utf8') === manifest) return;
-  } catch {
-    // The first time.
-  }
-  console.log('… peers: installing them');
-  mkdirSync(peers.folder, { recursive: true });
-  writeFileSync(join(peers.folder, 'package.json'), manifest);
-  await run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: peers.folder });
-  writeFileSync(done, manifest);
-}
 
 /** @param {number} rounds @param {string[]} words @returns {Promise<Line[]>} */
 async function inNode(rounds, words) {
@@ -120,29 +87,17 @@ async function inChromium(executablePath, rounds, words) {
 
 /** @param {Part[]} parts @param {string} plan */
 function write(parts, plan) {
-  mkdirSync(page, { recursive: true });
-  const where = {
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    system: ask('uname', ['-srm']).output,
-    rustc: ask('rustc', ['--version']).output,
-    versions: peers.packages,
-  };
-  // One workload a line, and no digit that means nothing: so that a change can be read.
-  const round = (/** @type {string} */ _key, /** @type {unknown} */ value) =>
-    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
-  const lines = parts.flatMap(({ place, workloads }) => workloads.map((workload) => JSON.stringify({ place, ...workload }, round)));
-  const head = JSON.stringify({ ...where, places: parts.map(({ place, version }) => `${place} ${version}`), plan }).slice(0, -1);
-  writeFileSync(join(page, 'wasm.json'), `${head},"workloads":[\n${lines.join(',\n')}\n]}\n`);
-  writeFileSync(join(page, 'wasm.svg'), chart(parts));
+  const where = { ...machine(), versions: peers.packages };
+  const entries = parts.flatMap(({ place, workloads }) => workloads.map((workload) => ({ place, ...workload })));
+  const places = parts.map(({ place, version }) => `${place} ${version}`);
+  writeNumbers('wasm', { ...where, places, plan }, entries);
+  writeFile('wasm.svg', chart(parts));
   const bounds = parts.flatMap(({ place, workloads }) => {
     const judged = verdicts(workloads);
     return [
       `### ${place}: ${judged.filter(({ met }) => met).length} of ${judged.length} are met`,
       '',
-      '| bound | found | |',
-      '|---|--:|---|',
-      ...judged.map(({ text, found, met }) => `| ${text} | ${found} | ${met ? 'met' : '**missed**'} |`),
+      ...boundsTable(judged),
       '',
     ];
   });
@@ -153,7 +108,7 @@ function write(parts, plan) {
     '',
     `- Processor: ${where.processor}, ${where.cores} cores; ${where.system}`,
     `- ${parts.map(({ place, version }) => `${place} ${version}`).join(', ')}; ${where.rustc}`,
-    `- ${Object.entries(where.versions).map(([name, version]) => `${name} ${version}`).join(', ')}`,
+    versionsLine(where.versions),
     `- ${plan}`,
     '',
     '![How many times faster than the best peer](wasm.svg)',
@@ -161,20 +116,16 @@ function write(parts, plan) {
     '## Bounds',
     '',
     ...bounds,
-    '## Medians',
-    '',
-    parts.flatMap(({ place, workloads }) => tables(place, workloads)).map(asMarkdown).join('\n\n'),
-    '',
+    ...medians(parts.flatMap(({ place, workloads }) => tables(place, workloads))),
   ];
-  writeFileSync(join(page, 'wasm.md'), text.join('\n'));
+  writeFile('wasm.md', text.join('\n'));
   console.log('\nWritten to docs/benchmarks: wasm.md, wasm.json and wasm.svg.');
 }
 
 await runMain(async () => {
-  const { write: writes, quick, filter } = options();
-  if (writes && (quick || filter.length > 0)) throw new Failure('--write is for a whole run: no --quick or --filter.');
+  const { writes, quick, filter } = options();
   const { env } = await setUp(['npm', 'wasm', 'browser']);
-  await installPeers();
+  await installPeers(peers);
   const [passes, rounds] = quick ? [1, 3] : [3, 8];
   /** @type {Line[][]} */
   const found = [[], []];
@@ -193,12 +144,7 @@ await runMain(async () => {
     { place: 'Chromium', version, workloads: collect(found[1]) },
   ];
   for (const { place, workloads } of parts) for (const table of tables(place, workloads)) console.log(`\n${asText(table)}`);
-  for (const { place, workloads } of parts) {
-    const judged = verdicts(workloads);
-    console.log();
-    for (const { text, met, found: times } of judged) console.log(`${met ? 'met   ' : 'MISSED'}  ${place}: ${text}: ${times}`);
-    console.log(`${place}: ${judged.filter(({ met }) => met).length} of ${judged.length} bounds are met.`);
-  }
+  for (const { place, workloads } of parts) tell(verdicts(workloads), place);
   if (quick) console.log('\nA quick run shows that everything runs; its figures mean little.');
   if (writes) write(parts, `Medians of ${passes * rounds} rounds in ${passes} passes, contenders by turns`);
 });

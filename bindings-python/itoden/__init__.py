@@ -53,7 +53,16 @@ from .frames import Close, CloseCode, Frame, Opcode
 from .http11 import Request, Response
 from .protocol import Protocol, Side, State
 from .server import ServerProtocol
-from .typing import Data, DataLike, LoggerLike, Origin, StatusLike, Subprotocol
+from .typing import (
+    Data,
+    DataLike,
+    ExtensionName,
+    ExtensionParameter,
+    LoggerLike,
+    Origin,
+    StatusLike,
+    Subprotocol,
+)
 
 __all__ = [
     "ClientConnection",
@@ -68,6 +77,8 @@ __all__ = [
     "Data",
     "DataLike",
     "DuplicateParameter",
+    "ExtensionName",
+    "ExtensionParameter",
     "Frame",
     "HeaderLineTooLong",
     "Headers",

@@ -170,8 +170,22 @@ class Protocol:
 
     @property
     def state(self) -> State:
-        """CONNECTING, OPEN, CLOSING or CLOSED."""
+        """CONNECTING, OPEN, CLOSING or CLOSED.
+
+        Setting it to CLOSED tells that the transport has ended, as `receive_eof()` does, and to OPEN while
+        it is CONNECTING that there is no opening handshake over bytes. Anything else raises `ValueError`.
+        """
         return self._wire.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        now = self.state
+        if state is CLOSED:
+            self.receive_eof()
+        elif state is OPEN and now is CONNECTING:
+            self._wire._open_at_once()
+        elif state is not now:
+            raise ValueError(f"state is {now.name}; it can't be set to {state!r}")
 
     @property
     def subprotocol(self) -> str | None:
@@ -216,6 +230,11 @@ class Protocol:
         if self.state is not CLOSED:
             raise AssertionError("connection isn't closed yet")
         return self._wire._closed_exception()
+
+    @property
+    def parser_exc(self) -> BaseException | None:
+        """Why bytes that came ended the connection, or `None`; it is the cause of `close_exc`, too."""
+        return self._wire._closed_exception().__cause__
 
     def close_expected(self) -> bool:
         """Whether the transport should end soon: set a time limit for it."""

@@ -35,6 +35,13 @@ class Proxy:
     password: str | None = None
 
     @property
+    def user_info(self) -> tuple[str, str] | None:
+        """User and password, or `None`."""
+        if self.username is None or self.password is None:
+            return None
+        return self.username, self.password
+
+    @property
     def address(self) -> str:
         """Host and port, without user and password: for messages."""
         return f"{self.scheme}://{build_host(self.host, self.port, False, always_include_port=True)}"

@@ -20,14 +20,15 @@ class ServerProtocol(Protocol):
     """A server's end of a connection without I/O.
 
     The first event is a `Request`. Answer it with `send_response(accept(request))`, or with what `reject()`
-    returns.
+    returns. Who reads requests and writes responses otherwise, as an HTTP server does, begins with the state
+    `OPEN`, gives `accept()` a `Request` made of what came, and writes the response that it returns.
 
     Args:
         origins: the values of Origin that are allowed; see `serve()`.
         extensions: at most one `ServerPerMessageDeflateFactory`. By default nothing is compressed.
         subprotocols: the subprotocols that are served, in order of preference.
         select_subprotocol: a function of this object and the offered subprotocols that chooses one or `None`.
-        state: `CONNECTING`; `OPEN` does without an opening handshake.
+        state: `CONNECTING`; `OPEN` does without the bytes of an opening handshake.
         max_size: the largest message that is received, in bytes; see `Protocol`.
         logger: a logger; by default `logging.getLogger("itoden.server")`.
     """
@@ -53,7 +54,9 @@ class ServerProtocol(Protocol):
             None if select is None else lambda _, offered: select(self, offered),
             None,
         )
-        self._asked = state is not CONNECTING
+        self._read_elsewhere = state is not CONNECTING
+        self._asked = self._read_elsewhere
+        self._request: Request | None = None
         self._accept_called = False
         self._chosen: str | None = None
 
@@ -68,6 +71,7 @@ class ServerProtocol(Protocol):
             method, target, version, fields = asked
             request = Request(target, Headers(fields), method, f"HTTP/{version}")
             self._wire._log_request(request)
+            self._request = request
             self._events.append(request)
 
     def accept(self, request: Request) -> Response:
@@ -75,12 +79,27 @@ class ServerProtocol(Protocol):
         `send_response()`.
 
         Args:
-            request: the request that came.
+            request: the request that came; one made by hand, if this object has read none.
         """
         self._accept_called = True
+        if self._request is None:
+            self._asked = True
+            self._wire._adopt_request(request.method, request.path, list(request.headers.raw_items()))
         response, self._chosen = self._rules.answer(self._wire, request)
         self.handshake_exc = self._wire.handshake_exc
+        if self._read_elsewhere:
+            self._open(response)
         return response
+
+    def _open(self, response: Response) -> None:
+        """Frames can come and go from now on; if the request was accepted, as the response says."""
+        if self.handshake_exc is not None:
+            self._wire._open_at_once()
+            return
+        unsent = self.data_to_send()
+        self._wire._accept(self._chosen, [], list(response.headers.raw_items()))
+        # The response is written by who reads requests.
+        self._output.writes = unsent
 
     def reject(self, status: StatusLike, text: str) -> Response:
         """A response in plain text that does not open the connection.

@@ -12,6 +12,8 @@ __all__ = [
     "BytesLike",
     "Data",
     "DataLike",
+    "ExtensionName",
+    "ExtensionParameter",
     "HeadersLike",
     "LoggerLike",
     "Origin",
@@ -39,3 +41,9 @@ Origin = str
 
 Subprotocol = str
 """The name of a subprotocol (RFC 6455 §1.9)."""
+
+ExtensionName = str
+"""The name of an extension (RFC 6455 §9.1)."""
+
+ExtensionParameter = tuple[str, str | None]
+"""A parameter of an extension: its name, and its value if it has one."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import re
 import urllib.parse
 
 from . import _native
 from .exceptions import InvalidURI
+from .headers import build_authorization_basic, build_host
 
 __all__ = ["WebSocketURI", "parse_uri"]
 
@@ -27,17 +27,41 @@ class WebSocketURI:
         secure: whether the scheme is `wss`.
         host: the host, an international name in its ASCII form, an IPv6 address without brackets.
         port: the port; 80 or 443 if the URI has none.
-        host_header: the value of Host: the host, and the port unless it is the scheme's own.
-        resource_name: path and query: the request target.
-        authorization: the value of Authorization that user and password make, or `None`.
+        path: the path; it may be empty, which stands for `/`.
+        query: the query, without its `?`; it may be empty.
+        username: the user, or `None`.
+        password: the password, or `None`.
     """
 
     secure: bool
     host: str
     port: int
-    host_header: str
-    resource_name: str
-    authorization: str | None
+    path: str
+    query: str
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def resource_name(self) -> str:
+        """Path and query: the request target (RFC 6455 §3)."""
+        return (self.path or "/") + (f"?{self.query}" if self.query else "")
+
+    @property
+    def user_info(self) -> tuple[str, str] | None:
+        """User and password, or `None`."""
+        if self.username is None or self.password is None:
+            return None
+        return self.username, self.password
+
+    @property
+    def host_header(self) -> str:
+        """The value of Host: the host, and the port unless it is the scheme's own."""
+        return build_host(self.host, self.port, self.secure)
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of Authorization that user and password make, or `None`."""
+        return None if self.user_info is None else build_authorization_basic(*self.user_info)
 
 
 def parse_uri(uri: str) -> WebSocketURI:
@@ -49,17 +73,11 @@ def parse_uri(uri: str) -> WebSocketURI:
     if not isinstance(uri, str):
         raise TypeError(f"uri must be str, not {type(uri).__name__}")
     try:
-        secure, host, port, host_header, resource_name, userinfo = _native.parse_uri(_ascii(uri))
+        secure, host, port, _, resource_name, userinfo = _native.parse_uri(_ascii(uri))
     except InvalidURI as error:
         raise InvalidURI(uri, error.msg) from error
-    return WebSocketURI(
-        secure=secure,
-        host=host,
-        port=port,
-        host_header=host_header,
-        resource_name=urllib.parse.quote(resource_name, safe=_KEPT),
-        authorization=None if userinfo is None else _authorization(uri, userinfo),
-    )
+    path, _, query = urllib.parse.quote(resource_name, safe=_KEPT).partition("?")
+    return WebSocketURI(secure, host, port, path, query, *_user_info(uri, userinfo))
 
 
 def _ascii(uri: str) -> str:
@@ -79,9 +97,14 @@ def _escaped(text: str) -> str:
     return _NOT_ASCII.sub(lambda found: urllib.parse.quote(found[0]), text)
 
 
-def _authorization(uri: str, userinfo: str) -> str:
+def _user_info(uri: str, userinfo: str | None) -> tuple[str | None, str | None]:
+    if userinfo is None:
+        return None, None
     user, colon, password = userinfo.partition(":")
     if not colon:
         raise InvalidURI(uri, "it has a user, but no password")
-    user, password = urllib.parse.unquote(user), urllib.parse.unquote(password)
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    user = urllib.parse.unquote(user)
+    # "A user-id containing a colon character is invalid" (RFC 7617 §2).
+    if ":" in user:
+        raise InvalidURI(uri, "its user has a colon")
+    return user, urllib.parse.unquote(password)

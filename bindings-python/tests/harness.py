@@ -130,10 +130,12 @@ async def _client_and_raw_server(options: dict[str, Any]) -> AsyncIterator[tuple
 @contextlib.asynccontextmanager
 async def _raw_client_and_server(options: dict[str, Any]) -> AsyncIterator[tuple[itoden.Connection, Peer]]:
     opened: asyncio.Future[itoden.ServerConnection] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
 
     async def handler(connection: itoden.ServerConnection) -> None:
         opened.set_result(connection)
-        await connection.wait_closed()
+        # Not by `wait_closed()`, which tells that no message will be answered.
+        await over.wait()
 
     async with itoden.serve(handler, "127.0.0.1", 0, **options) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
@@ -144,6 +146,7 @@ async def _raw_client_and_server(options: dict[str, Any]) -> AsyncIterator[tuple
         try:
             yield connection, Peer("client", reader, writer)
         finally:
+            over.set()
             connection._abort()
             writer.close()
 

@@ -90,6 +90,26 @@ async def test_a_close_frame_behind_a_bad_frame_waits_for_the_answer_to_a_messag
             await receiving
 
 
+@both_roles
+@asynchronous
+async def test_who_waits_for_the_end_takes_no_message_and_holds_up_no_answer_to_a_close_frame(
+    role: str,
+) -> None:
+    async with raw_peer(role) as (connection, peer):
+        ending = asyncio.ensure_future(connection.wait_closed())
+        await asyncio.sleep(0)
+        peer.write(answer_first(peer))
+        await until(lambda: connection.state is State.CLOSING)
+        # The Close frame has been sent: while it waits, messages can be.
+        late = asyncio.ensure_future(connection.send("late"))
+        assert await peer.receive_close() == (3001, "")
+        peer.end()
+        await ending
+        with pytest.raises(itoden.ConnectionClosedError):
+            await late
+        assert await connection.recv() == "one"
+
+
 @pytest.mark.parametrize("then", ["closes", "waits for the end", "does nothing"])
 @both_roles
 @asynchronous

@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
+import websockets
+import websockets.uri
 
 import itoden
 from itoden.uri import WebSocketURI, parse_uri
 
 
 @pytest.mark.parametrize(
-    ("uri", "parts"),
+    ("uri", "parts", "host_header", "authorization"),
     [
-        ("ws://localhost", WebSocketURI(False, "localhost", 80, "localhost", "/", None)),
-        ("wss://localhost/", WebSocketURI(True, "localhost", 443, "localhost", "/", None)),
-        (
-            "ws://localhost:8765/a?b=c",
-            WebSocketURI(False, "localhost", 8765, "localhost:8765", "/a?b=c", None),
-        ),
-        ("WS://LocalHost/", WebSocketURI(False, "localhost", 80, "localhost", "/", None)),
-        ("ws://[::1]:9/", WebSocketURI(False, "::1", 9, "[::1]:9", "/", None)),
+        ("ws://localhost", (False, "localhost", 80, "/", ""), "localhost", None),
+        ("ws://localhost?a=b", (False, "localhost", 80, "/", "a=b"), "localhost", None),
+        ("wss://localhost/", (True, "localhost", 443, "/", ""), "localhost", None),
+        ("ws://localhost:8765/a?b=c", (False, "localhost", 8765, "/a", "b=c"), "localhost:8765", None),
+        ("ws://localhost/a?b=c?d", (False, "localhost", 80, "/a", "b=c?d"), "localhost", None),
+        ("ws://localhost/?", (False, "localhost", 80, "/", ""), "localhost", None),
+        ("WS://LocalHost/", (False, "localhost", 80, "/", ""), "localhost", None),
+        ("ws://[::1]:9/", (False, "::1", 9, "/", ""), "[::1]:9", None),
         (
             "ws://localhost/grüße?a=ü%20",
-            WebSocketURI(False, "localhost", 80, "localhost", "/gr%C3%BC%C3%9Fe?a=%C3%BC%20", None),
+            (False, "localhost", 80, "/gr%C3%BC%C3%9Fe", "a=%C3%BC%20"),
+            "localhost",
+            None,
         ),
         (
             "ws://müller.example:81/ü",
-            WebSocketURI(False, "xn--mller-kva.example", 81, "xn--mller-kva.example:81", "/%C3%BC", None),
+            (False, "xn--mller-kva.example", 81, "/%C3%BC", ""),
+            "xn--mller-kva.example:81",
+            None,
         ),
-        (
-            "ws://localhost/a<b>?c={d}",
-            WebSocketURI(False, "localhost", 80, "localhost", "/a%3Cb%3E?c=%7Bd%7D", None),
-        ),
-        ("ws://a:b@localhost/", WebSocketURI(False, "localhost", 80, "localhost", "/", "Basic YTpi")),
+        ("ws://localhost/a<b>?c={d}", (False, "localhost", 80, "/a%3Cb%3E", "c=%7Bd%7D"), "localhost", None),
+        ("ws://a:b@localhost/", (False, "localhost", 80, "/", "", "a", "b"), "localhost", "Basic YTpi"),
         (
             "ws://ä:b%40@ö.example/",
-            WebSocketURI(False, "xn--nda.example", 80, "xn--nda.example", "/", "Basic w6Q6YkA="),
+            (False, "xn--nda.example", 80, "/", "", "ä", "b@"),
+            "xn--nda.example",
+            "Basic w6Q6YkA=",
         ),
     ],
 )
-def test_a_uri_is_taken_apart(uri: str, parts: WebSocketURI) -> None:
-    assert parse_uri(uri) == parts
+def test_a_uri_is_taken_apart(
+    uri: str, parts: tuple[Any, ...], host_header: str, authorization: str | None
+) -> None:
+    found = parse_uri(uri)
+    assert found == WebSocketURI(*parts)
+    assert (found.host_header, found.authorization) == (host_header, authorization)
+
+
+@pytest.mark.parametrize(
+    "uri", ["ws://localhost", "ws://localhost?a=b", "wss://a:b@localhost:1/c?d", "ws://müller.example/ü"]
+)
+def test_a_uri_has_the_parts_that_websockets_finds(uri: str) -> None:
+    ours, theirs = parse_uri(uri), websockets.uri.parse_uri(uri)
+    # An empty path is told as what stands for it.
+    theirs.path = theirs.path or "/"
+    assert dataclasses.asdict(ours) == dataclasses.asdict(theirs)
+    assert (ours.resource_name, ours.user_info) == (theirs.resource_name, theirs.user_info)
+    assert WebSocketURI(False, "localhost", 80, "", "a").resource_name == "/?a"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +81,7 @@ def test_a_uri_is_taken_apart(uri: str, parts: WebSocketURI) -> None:
         ("ws://local host/", "space"),
         ("ws://localhost/a\r\nX: y", "control character"),
         ("ws://user@localhost/", "password"),
+        ("ws://us%3Aer:password@localhost/", "colon"),
         ("ws://[::1/", "IPv6"),
     ],
 )

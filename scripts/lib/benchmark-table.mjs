@@ -25,19 +25,34 @@ export function figure(value) {
 export function tables(workloads, unit) {
   const title = (/** @type {Workload} */ { task, kind, takeover }) => `${task}, ${kind}${takeover ? '' : ', no context takeover'}`;
   return grouped(workloads, title).map(([title, group]) => {
-    const names = [...new Set(group.flatMap(({ cells }) => cells.map(({ name }) => name)))];
-    const rows = names.map((name) => [
-      name,
-      ...group.map(({ cells }) => {
-        const cell = cells.find((other) => other.name === name);
-        return cell ? figure(cell.value) : '–';
-      }),
-    ]);
     const standings = group.map(standing);
-    rows.push(['itoden to the floor', ...standings.map((found) => (found ? `${found.timesFloor.toFixed(2)}×` : '–'))]);
-    rows.push(['best peer to itoden', ...standings.map((found) => (found ? `${found.timesFaster.toFixed(2)}×` : '–'))]);
-    return { title: `${title} (${unit})`, head: ['', ...group.map(({ size }) => sizeName(size))], rows };
+    return sizesAcross(`${title} (${unit})`, group, [
+      ['itoden to the floor', ...standings.map((found) => times(found?.timesFloor))],
+      ['best peer to itoden', ...standings.map((found) => times(found?.timesFaster))],
+    ]);
   });
+}
+
+/** How many times, where that is known. @param {number | undefined} found */
+export const times = (found) => (found === undefined ? '–' : `${found.toFixed(2)}×`);
+
+/**
+ * Contenders down, sizes across, and further rows below.
+ * @param {string} title
+ * @param {Workload[]} group
+ * @param {string[][]} below
+ * @returns {Table}
+ */
+export function sizesAcross(title, group, below) {
+  const names = [...new Set(group.flatMap(({ cells }) => cells.map(({ name }) => name)))];
+  const rows = names.map((name) => [
+    name,
+    ...group.map(({ cells }) => {
+      const cell = cells.find((other) => other.name === name);
+      return cell ? figure(cell.value) : '–';
+    }),
+  ]);
+  return { title, head: ['', ...group.map(({ size }) => sizeName(size))], rows: [...rows, ...below] };
 }
 
 /** For a terminal. @param {Table} table */

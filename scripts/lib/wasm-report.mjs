@@ -1,7 +1,7 @@
 // What the benchmark of the wasm package found: standings, bounds, tables and a chart.
 
 import { barStyle, escapeXml } from './benchmark-chart.mjs';
-import { figure, sizeName } from './benchmark-table.mjs';
+import { sizeName, sizesAcross, times } from './benchmark-table.mjs';
 import { best, grouped } from './benchmark.mjs';
 
 /** @typedef {import('./benchmark.mjs').Workload} Workload */
@@ -36,18 +36,11 @@ const nameOf = ({ task, kind, size }) => `${task}, ${kind}, ${sizeName(size)}`;
 
 /** One for each task and kind: contenders down, sizes across. @param {string} place @param {Workload[]} workloads @returns {Table[]} */
 export function tables(place, workloads) {
-  return grouped(workloads, ({ task, kind }) => `${task}, ${kind}`).map(([title, group]) => {
-    const names = [...new Set(group.flatMap(({ cells }) => cells.map(({ name }) => name)))];
-    const rows = names.map((name) => [
-      name,
-      ...group.map(({ cells }) => {
-        const cell = cells.find((other) => other.name === name);
-        return cell ? figure(cell.value) : '–';
-      }),
-    ]);
-    rows.push(['best peer to itoden', ...group.map((workload) => timesFaster(workload)).map((found) => (found ? `${found.times.toFixed(2)}×` : '–'))]);
-    return { title: `${place}: ${title} (ns a message)`, head: ['', ...group.map(({ size }) => sizeName(size))], rows };
-  });
+  return grouped(workloads, ({ task, kind }) => `${task}, ${kind}`).map(([title, group]) =>
+    sizesAcross(`${place}: ${title} (ns a message)`, group, [
+      ['best peer to itoden', ...group.map((workload) => times(timesFaster(workload)?.times))],
+    ]),
+  );
 }
 
 const [width, left, right, step, groupHead, top] = [760, 250, 60, 16, 24, 76];

@@ -1,8 +1,5 @@
 // Chromium and Firefox as clients of this package's servers.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, openWindow } from '../lib/browser.mjs';
 import { makeCertificate } from '../lib/certificate.mjs';
@@ -10,7 +7,7 @@ import { launchFirefox } from '../lib/firefox.mjs';
 import { echo } from '../programs/peers/echo.mjs';
 import { WS } from './ends.mjs';
 import { testExchanges } from './exchanges.mjs';
-import { endpoints, startEndpoint } from './servers.mjs';
+import { endpoints, serveAll } from './servers.mjs';
 
 /** Chromium with the interface of the other one. */
 async function launchChromium() {
@@ -29,18 +26,8 @@ const DEADLINE = { timeout: 60_000 };
 
 const browsers = { Chromium: launchChromium, Firefox: launchFirefox };
 
-const folder = mkdtempSync(join(tmpdir(), 'itoden-interop-'));
-const certificate = makeCertificate(folder);
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-/** @type {Map<string, Awaited<ReturnType<typeof startEndpoint>>>} */
-const servers = new Map();
-before(async () => {
-  for (const name of Object.keys(endpoints)) servers.set(name, await startEndpoint(name, certificate));
-});
-after(async () => {
-  for (const server of servers.values()) await server.stop();
-});
+const certificate = makeCertificate();
+const servers = serveAll(certificate);
 
 for (const [name, launch] of Object.entries(browsers)) {
   const skip = name === 'Firefox' && process.env.FIREFOX_PATH === '' && 'npm test found no Firefox';

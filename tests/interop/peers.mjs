@@ -82,10 +82,9 @@ export function missing({ command: [file] }) {
 /**
  * Starts a peer's program.
  * @param {PeerKind} kind
- * @param {{ authority: string, certificate: string, key: string }} paths of certificates
- * @param {string} folder a temporary one
+ * @param {ReturnType<typeof import('../lib/certificate.mjs').makeCertificate>} certificate
  */
-export async function startPeer({ command: [file, ...args] }, { authority, certificate, key }, folder) {
+export async function startPeer({ command: [file, ...args] }, { folder, paths: { authority, certificate, key } }) {
   const child = spawn(file, [...args, authority, certificate, key], {
     cwd: folder,
     env: { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`, DENO_DIR: folder, DENO_NO_UPDATE_CHECK: '1', PYTHONDONTWRITEBYTECODE: '1' },

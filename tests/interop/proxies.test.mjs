@@ -1,9 +1,6 @@
 // This package's clients and servers with a reverse proxy between them.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeCertificate } from '../lib/certificate.mjs';
 import { proxies, startProxy } from '../lib/proxies.mjs';
@@ -11,26 +8,17 @@ import { echo } from '../programs/peers/echo.mjs';
 import { clients } from './clients.mjs';
 import { wsEnd } from './ends.mjs';
 import { testExchanges } from './exchanges.mjs';
-import { startEndpoint } from './servers.mjs';
+import { serveAll } from './servers.mjs';
 
 /** A failure guard: nothing waits for this. */
 const DEADLINE = { timeout: 60_000 };
 
-const folder = mkdtempSync(join(tmpdir(), 'itoden-proxies-'));
-const certificate = makeCertificate(folder);
-after(() => rmSync(folder, { recursive: true, force: true }));
+const certificate = makeCertificate();
 
 /** Which of the endpoints the paths lead to. */
 const BACKENDS = { native: 'a port', stream: 'an http server' };
 
-/** @type {Record<string, Awaited<ReturnType<typeof startEndpoint>>>} */
-const servers = {};
-before(async () => {
-  for (const [name, endpoint] of Object.entries(BACKENDS)) servers[name] = await startEndpoint(endpoint, certificate);
-});
-after(async () => {
-  for (const server of Object.values(servers)) await server.stop();
-});
+const servers = serveAll(certificate, Object.values(BACKENDS));
 
 /** What the server's end does in the place of a peer. */
 const abilities = {
@@ -46,14 +34,14 @@ for (const name of Object.keys(proxies)) {
   describe(`behind ${name}`, { skip }, () => {
     /** @type {Awaited<ReturnType<typeof startProxy>>} */ let proxy;
     before(async () => {
-      const backends = Object.fromEntries(Object.entries(servers).map(([backend, { port }]) => [backend, port]));
-      proxy = await startProxy(name, { folder, backends, paths: certificate.paths });
+      const backends = Object.fromEntries(Object.entries(BACKENDS).map(([backend, endpoint]) => [backend, servers.get(endpoint).port]));
+      proxy = await startProxy(name, { ...certificate, backends });
     }, DEADLINE);
     after(() => proxy?.stop());
 
     /** Both ends of a connection through the proxy. The server's end is this package's own, too. */
     async function connect(backend, { scheme, connect: dial }, { protocols = [], headers = {} } = {}, way = '') {
-      const { arrival, id } = servers[backend].expect();
+      const { arrival, id } = servers.get(BACKENDS[backend]).expect();
       const end = dial(`${proxy[scheme]}/${backend}/${way}?id=${id}`, protocols, { headers, ca: certificate.ca });
       const [{ ws, request }] = await Promise.all([arrival, end.opened]);
       return { end, ws, request };
@@ -82,7 +70,7 @@ for (const name of Object.keys(proxies)) {
             const { end, ws } = await connect(backend, client, {}, 'brief/');
             const lost = { code: 1006, reason: '', clean: false };
             assert.deepEqual(await Promise.all([end.closed, wsEnd(ws).closed]), [lost, lost]);
-            await servers[backend].empty();
+            await servers.get(BACKENDS[backend]).empty();
           });
         });
       }
@@ -109,7 +97,7 @@ for (const name of Object.keys(proxies)) {
       }
       await proxy.kill();
       for (const end of ends) assert.deepEqual(await end.closed, { code: 1006, reason: '', clean: false });
-      for (const backend of Object.keys(BACKENDS)) await servers[backend].empty();
+      for (const backend of Object.keys(BACKENDS)) await servers.get(BACKENDS[backend]).empty();
     });
   });
 }

@@ -4,9 +4,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launchBrowser, openWindow } from '../lib/browser.mjs';
 import { makeCertificate } from '../lib/certificate.mjs';
@@ -19,15 +16,13 @@ import { peers, startPeer } from './peers.mjs';
 const DEADLINE = { timeout: 60_000 };
 
 const kind = peers['itoden for Python'];
-const folder = mkdtempSync(join(tmpdir(), 'itoden-python-'));
-const certificate = makeCertificate(folder);
+const certificate = makeCertificate();
 /** @type {Awaited<ReturnType<typeof startPeer>>} */ let server;
 before(async () => {
-  server = await startPeer(kind, certificate.paths, folder);
+  server = await startPeer(kind, certificate);
 }, DEADLINE);
 after(async () => {
   await server?.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 let connections = 0;
@@ -110,7 +105,7 @@ for (const name of Object.keys(proxies)) {
     /** @type {Awaited<ReturnType<typeof startProxy>>} */ let proxy;
     before(async () => {
       const backends = { python: Number(new URL(server.urls.ws).port) };
-      proxy = await startProxy(name, { folder, backends, paths: certificate.paths });
+      proxy = await startProxy(name, { ...certificate, backends });
     }, DEADLINE);
     after(() => proxy?.stop());
 

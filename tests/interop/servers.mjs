@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
+import { after, before } from 'node:test';
 import { WebSocketServer } from 'itoden';
 import { wsEnd } from './ends.mjs';
 
@@ -30,8 +31,25 @@ function page(request, response) {
   response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end('<!doctype html><title>itoden</title>');
 }
 
+/**
+ * Those of these names, all unless told, from before the tests of a file until after them.
+ * @param {Parameters<typeof startEndpoint>[1]} tls
+ * @param {(keyof typeof endpoints)[]} [names]
+ */
+export function serveAll(tls, names = Object.keys(endpoints)) {
+  /** @type {Map<string, Awaited<ReturnType<typeof startEndpoint>>>} */
+  const servers = new Map();
+  before(async () => {
+    for (const name of names) servers.set(name, await startEndpoint(name, tls));
+  });
+  after(async () => {
+    for (const server of servers.values()) await server.stop();
+  });
+  return servers;
+}
+
 /** Starts one. @param {keyof typeof endpoints} name @param {{ cert: Buffer, key: Buffer }} tls */
-export async function startEndpoint(name, tls) {
+async function startEndpoint(name, tls) {
   const { listen, secure = false } = endpoints[name];
   const { wss, server } = listen(tls);
   await once(wss, 'listening');

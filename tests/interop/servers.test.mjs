@@ -1,17 +1,12 @@
 // This package's clients at every peer's server.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeCertificate } from '../lib/certificate.mjs';
 import { clients } from './clients.mjs';
 import { testExchanges } from './exchanges.mjs';
 import { missing, peers, startPeer } from './peers.mjs';
 
-const folder = mkdtempSync(join(tmpdir(), 'itoden-interop-'));
-const certificate = makeCertificate(folder);
-after(() => rmSync(folder, { recursive: true, force: true }));
+const certificate = makeCertificate();
 
 let connections = 0;
 
@@ -20,7 +15,7 @@ for (const [name, kind] of Object.entries(peers)) {
   describe(`a server of ${name}`, { skip: missing(kind) }, () => {
     /** @type {Awaited<ReturnType<typeof startPeer>>} */ let peer;
     before(async () => {
-      peer = await startPeer(kind, certificate.paths, folder);
+      peer = await startPeer(kind, certificate);
     });
     after(() => peer?.stop());
 

@@ -1,13 +1,16 @@
 // @ts-check
 // An authority of the tests' own, and a certificate of it for 127.0.0.1 and localhost. Made by openssl, in a folder that
-// the caller removes.
+// goes when the tests of the file that asks are over.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 
-/** @param {string} folder an empty one */
-export function makeCertificate(folder) {
+export function makeCertificate() {
+  const folder = mkdtempSync(join(tmpdir(), 'itoden-interop-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
   const file = (/** @type {string} */ name) => join(folder, name);
   const openssl = (/** @type {string[]} */ ...args) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const paths = { authority: file('authority.pem'), certificate: file('server.pem'), key: file('server.key'), bundle: file('server-and-key.pem') };
@@ -22,5 +25,5 @@ export function makeCertificate(folder) {
   ); // prettier-ignore
   const [cert, key] = [readFileSync(paths.certificate), readFileSync(paths.key)];
   writeFileSync(paths.bundle, Buffer.concat([cert, key]));
-  return { paths, ca: readFileSync(paths.authority), cert, key };
+  return { folder, paths, ca: readFileSync(paths.authority), cert, key };
 }

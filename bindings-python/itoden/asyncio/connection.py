@@ -354,7 +354,11 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
-        """Waits until the connection is closed and its transport has ended."""
+        """Waits until the connection is closed and its transport has ended.
+
+        Who waits here is taken to answer no more messages: a Close frame behind some that nobody has taken
+        is answered at once, else after a second at most.
+        """
         waiter = self._wait_lost()
         if waiter is not None:
             await waiter

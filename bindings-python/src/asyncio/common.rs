@@ -83,7 +83,12 @@ impl AsyncConnection {
                 cause: state.lost_because.as_ref().map(|because| because.bind(py).clone()),
                 blocked: state.blocked,
             };
-            (ended, state.closed.as_ref().and_then(|closed| closed.failure.clone()))
+            let failure = match &state.closed {
+                Some(closed) => closed.failure.as_ref(),
+                // It may still close its end.
+                None => core.and_then(|core| core.failure()),
+            };
+            (ended, failure.cloned())
         };
         errors::connection_closed(py, ended, failure.as_ref())
     }

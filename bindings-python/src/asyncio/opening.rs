@@ -100,6 +100,15 @@ impl State {
         self.phase = Phase::Open(Box::new(core));
     }
 
+    /// A request that somebody else has read is to be answered.
+    pub(super) fn adopt_request(&mut self, head: RequestHead) {
+        let asked = match Upgrade::from_head(head.clone()) {
+            Ok(upgrade) => Asked::Upgrade(upgrade),
+            Err(error) => Asked::Else(head, error),
+        };
+        self.phase = Phase::Deciding(Box::new(asked));
+    }
+
     /// What would be answered if the request were accepted. As an error: why it can't be; `None` if there is no request.
     pub(super) fn propose(
         &self,

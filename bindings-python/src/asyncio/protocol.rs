@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use itoden_core::handshake::{HttpVersion, RequestHead};
 use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
@@ -438,6 +439,12 @@ impl AsyncConnection {
                 itoden_core::Connection::client(config, Box::new(ThreadMaskKeys))
             });
         })
+    }
+
+    /// Server: a request that somebody else has read is the one to answer, whatever was before.
+    fn _adopt_request(slf: &Bound<'_, Self>, method: String, target: String, headers: Fields) -> PyResult<()> {
+        let head = RequestHead { method, target, version: HttpVersion::Http11, headers: headers_from_python(headers) };
+        Self::change(slf, false, |state| state.adopt_request(head))
     }
 
     /// Sends a ping whose pong nobody waits for.

@@ -7,7 +7,6 @@ use itoden_core::{Connection, Event, Failure, HandshakeError, Input, MessageKind
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::listening::Listener;
 use super::state::{Fragment, Phase, Received, State};
 use crate::clock::now;
 use crate::convert::message_to_python;
@@ -68,8 +67,12 @@ impl State {
     fn take_events(&mut self, py: Python<'_>, core: &mut Connection, input: &mut Input<'_>, discard: bool) {
         loop {
             let Some(event) = core.poll_event(input) else { return };
-            // Who has taken all messages has nothing left to answer.
-            if self.queue.is_empty() && self.listener.as_ref().is_none_or(Listener::has_been_told) {
+            // Who has taken all messages has nothing left to answer, nor has who waits for the end.
+            let answered = match &self.listener {
+                Some(listener) => listener.has_been_told(),
+                None => self.queue.is_empty() || !self.lost_waiters.is_empty(),
+            };
+            if answered {
                 core.release_ending();
             }
             if self.trace.is_some() {
