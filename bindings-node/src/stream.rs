@@ -68,9 +68,10 @@ impl Stream {
 
     /// The time of the last `RecordKind::Timer` has come.
     pub fn timeout(&mut self, id: u32, batch: &mut Batch) {
-        // A timer of JavaScript may come up to a millisecond early.
-        let now = self.timer.take().map_or_else(now, |at| at.max(now()));
-        self.connection.handle_timeout(now);
+        // A timer of JavaScript may come up to a millisecond early: then it is set once more, since a ping that was sent in the
+        // future would have no latency.
+        self.timer = None;
+        self.connection.handle_timeout(now());
         self.settle(id, batch);
     }
 

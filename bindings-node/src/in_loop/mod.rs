@@ -16,7 +16,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::TcpStream;
 use std::rc::Rc;
-use std::time::Duration;
 
 use itoden_core::{Connection, Timestamp};
 use itoden_net::now;
@@ -31,9 +30,6 @@ use uv::{Callback, Check, Loop, Poll, READABLE, Timer};
 pub const BROKEN: u8 = 4;
 /// The time of a connection has come.
 pub const DUE: u8 = 8;
-
-/// A timer counts whole milliseconds, by a clock that is read once a round.
-const EARLY: Duration = Duration::from_millis(1);
 
 /// A connection that comes from the thread of its handshake.
 pub struct Handed {
@@ -155,10 +151,11 @@ impl Plane {
     /// of life may wait in the socket.
     fn expire(&self) {
         self.armed.set(None);
-        let latest = now() + EARLY;
+        let now = now();
         let mut deadlines = self.deadlines.borrow_mut();
         while let Some(&(at, id)) = deadlines.first() {
-            if at > latest {
+            // A timer counts whole milliseconds by a clock that is read once a round, so it may come early: it is set once more.
+            if at > now {
                 self.arm(at);
                 break;
             }

@@ -118,10 +118,8 @@ impl Socket {
         if ready & READABLE != 0 && self.reads() && self.rest.is_empty() {
             filled = self.read(id, room, chunk, now, batch);
         }
-        if ready & DUE != 0
-            && let Some(at) = self.timer.take()
-        {
-            self.connection.handle_timeout(now.max(at));
+        if ready & DUE != 0 && self.timer.take().is_some() {
+            self.connection.handle_timeout(now);
         }
         self.blocked &= ready & WRITABLE == 0;
         self.settle(id, batch);
