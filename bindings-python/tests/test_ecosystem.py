@@ -24,9 +24,8 @@ from renaming import rename_all, rename_module
 from test_uvicorn import SCENARIOS
 
 TESTS = Path(__file__).parent
-PACKAGE = TESTS.parent
 REQUIREMENTS = TESTS / "ecosystem" / "requirements.txt"
-KEPT = PACKAGE.parent / "target" / f"python-ecosystem-{sys.version_info.major}.{sys.version_info.minor}"
+KEPT = TESTS.parents[1] / "target" / f"python-ecosystem-{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Ecosystem:
@@ -51,7 +50,8 @@ class Ecosystem:
 
     def make(self) -> None:
         """Installs everything, unless just this is there."""
-        wanted = REQUIREMENTS.read_text() + str(PACKAGE)
+        package = Path(itoden.__file__).parent
+        wanted = REQUIREMENTS.read_text() + str(package)
         done = self.folder / "done"
         if done.exists() and done.read_text() == wanted:
             return
@@ -61,7 +61,7 @@ class Ecosystem:
         self.command(*pip, "install", "-r", REQUIREMENTS)
         self.command(*pip, "uninstall", "--yes", "websockets")
         (packages,) = (self.folder / "lib").glob("python*/site-packages")
-        (packages / "itoden.pth").write_text(str(PACKAGE))
+        (packages / "itoden").symlink_to(package)
         for name in ("sanic", "gql", "pysignalr"):
             assert rename_all(packages / name), f"{name} does not import websockets"
         # Tests are in the source distributions alone.
