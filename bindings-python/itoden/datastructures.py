@@ -12,6 +12,22 @@ class MultipleValuesError(LookupError):
     """`Headers` was asked for the one value of a field that is there more than once; use `get_all()`."""
 
 
+_KNOWN: dict[str, str] = {
+    text: text
+    for text in (
+        *("Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection", "Cookie"),
+        *("Date", "Host", "Origin", "Pragma", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions"),
+        *("Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Server", "Upgrade"),
+        *("User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"),
+        *("13", "Upgrade", "keep-alive, Upgrade", "websocket", "no-cache", "permessage-deflate"),
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
+        "gzip, deflate, br, zstd",
+    )
+}
+"""What stands in the fields of most connections: it is kept once for all of them."""
+
+
 class Headers(MutableMapping[str, str]):
     """Header fields in the order in which they came or are sent; names of any case are the same (RFC 9110
     §5.1).
@@ -93,7 +109,7 @@ class Headers(MutableMapping[str, str]):
         for name, value in [*pairs, *kwargs.items()]:
             if not isinstance(name, str) or not isinstance(value, str):
                 raise TypeError(f"header names and values must be str, not {name!r}: {value!r}")
-            self._fields.append((name, value))
+            self._fields.append((_KNOWN.get(name, name), _KNOWN.get(value, value)))
 
     def get_all(self, name: str) -> list[str]:
         """The values of all fields of this name, in order; empty if there is none."""

@@ -146,3 +146,15 @@ def test_only_strings_are_headers() -> None:
         itoden.Headers([("X", 1)])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="at most 1"):
         itoden.Headers({}, {})
+
+
+def test_what_most_fields_hold_is_kept_once_for_all_connections() -> None:
+    def fresh(text: str) -> str:
+        return text.encode().decode()
+
+    one, other = (
+        itoden.Headers([(fresh("Upgrade"), fresh("websocket")), ("X-Own", "a b")]) for _ in range(2)
+    )
+    for first, second in zip(next(one.raw_items()), next(other.raw_items()), strict=True):
+        assert first is second
+    assert list(one.raw_items()) == [("Upgrade", "websocket"), ("X-Own", "a b")]
