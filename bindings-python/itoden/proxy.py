@@ -9,7 +9,7 @@ from typing import Any
 
 from .exceptions import InvalidProxy
 from .headers import build_authorization_basic, build_host
-from .uri import WebSocketURI
+from .uri import WebSocketURI, WithUser
 
 __all__ = ["Proxy", "connect_request", "get_proxy", "parse_proxy", "socks_version"]
 
@@ -17,7 +17,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "so
 
 
 @dataclasses.dataclass
-class Proxy:
+class Proxy(WithUser):
     """A proxy.
 
     Attributes:
@@ -33,13 +33,6 @@ class Proxy:
     port: int
     username: str | None = None
     password: str | None = None
-
-    @property
-    def user_info(self) -> tuple[str, str] | None:
-        """User and password, or `None`."""
-        if self.username is None or self.password is None:
-            return None
-        return self.username, self.password
 
     @property
     def address(self) -> str:

@@ -19,8 +19,22 @@ _AUTHORITY = re.compile(r"([^:/?#]*://)([^/?#]*@)?([^/?#:]*)(.*)", re.DOTALL)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
+class WithUser:
+    """What may stand before an `@`."""
+
+    username: str | None
+    password: str | None
+
+    @property
+    def user_info(self) -> tuple[str, str] | None:
+        """User and password, or `None`."""
+        if self.username is None or self.password is None:
+            return None
+        return self.username, self.password
+
+
 @dataclasses.dataclass(frozen=True)
-class WebSocketURI:
+class WebSocketURI(WithUser):
     """The parts of a WebSocket URI.
 
     Attributes:
@@ -45,13 +59,6 @@ class WebSocketURI:
     def resource_name(self) -> str:
         """Path and query: the request target (RFC 6455 §3)."""
         return (self.path or "/") + (f"?{self.query}" if self.query else "")
-
-    @property
-    def user_info(self) -> tuple[str, str] | None:
-        """User and password, or `None`."""
-        if self.username is None or self.password is None:
-            return None
-        return self.username, self.password
 
     @property
     def host_header(self) -> str:
