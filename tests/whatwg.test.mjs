@@ -90,3 +90,21 @@ describe('as in Chromium', { concurrency: 6 }, () => {
     }
   }
 });
+
+// Chromium's order depends on whose socket was connected first, so it is not compared.
+for (const [by, { WebSocket }] of Object.entries({ 'native sockets': itoden, "Node's http": overStreams })) {
+  test(`connections to one host and port are made in the order in which they were asked for, by ${by}`, DEADLINE, async () => {
+    const all = Array.from({ length: 5 }, () => new WebSocket(`${server.url}/echo?wait=a-moment`));
+    const order = [];
+    await Promise.all(
+      all.map((ws, index) => new Promise((resolve, reject) => {
+        ws.onopen = () => resolve(order.push(index));
+        ws.onerror = () => reject(new Error(`connection ${index} failed`));
+      })),
+    );
+    const closed = all.map((ws) => new Promise((resolve) => { ws.onclose = resolve; }));
+    for (const ws of all) ws.close();
+    await Promise.all(closed);
+    assert.deepEqual(order, [0, 1, 2, 3, 4]);
+  });
+}
