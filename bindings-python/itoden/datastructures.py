@@ -19,7 +19,7 @@ _KNOWN: dict[str, str] = {
         *("Date", "Host", "Origin", "Pragma", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions"),
         *("Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Server", "Upgrade"),
         *("User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"),
-        *("13", "Upgrade", "keep-alive, Upgrade", "websocket", "no-cache", "permessage-deflate"),
+        *("13", "keep-alive, Upgrade", "websocket", "no-cache", "permessage-deflate"),
         "permessage-deflate; client_max_window_bits",
         "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
         "gzip, deflate, br, zstd",

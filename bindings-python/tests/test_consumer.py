@@ -6,13 +6,14 @@ then."""
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from programs import run
 
 ROOT = Path(__file__).parents[2]
 QUICKLY = {
@@ -59,22 +60,6 @@ with itoden.sync.server.serve(echo_in_a_thread, "127.0.0.1", 0) as server:
     server.shutdown()
 print("echoed")
 """
-
-
-def run(*command: object, folder: Path, **environment: str) -> str:
-    """What a program says, which must not fail."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(  # noqa: S603 - the programs are named here
-        [str(word) for word in command],
-        cwd=folder,
-        env=clean | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
-    return done.stdout
 
 
 def build(folder: Path, *arguments: str) -> Path:

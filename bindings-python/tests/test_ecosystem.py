@@ -20,6 +20,7 @@ import pytest
 import itoden
 from asgi import Place, as_uvicorn, run
 from harness import asynchronous
+from programs import run as program
 from renaming import rename_all, rename_module
 from test_uvicorn import SCENARIOS
 
@@ -37,16 +38,7 @@ class Ecosystem:
 
     def command(self, *arguments: object, cwd: Path | None = None) -> str:
         """What a program of the environment says, which must not fail."""
-        done = subprocess.run(  # noqa: S603 - the programs are named here
-            [str(self.python), *map(str, arguments)],
-            cwd=cwd or self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stdout}"
-        return done.stdout
+        return program(self.python, *arguments, folder=cwd or self.folder)
 
     def make(self) -> None:
         """Installs everything, unless just this is there."""
