@@ -24,7 +24,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::asyncio::{AsyncConnection, MessageWaiter};
+    use crate::asyncio::{AsyncConnection, MessageWaiter, TlsRecords};
     #[pymodule_export]
     use crate::convert::{close_payload, parse_close, response_bytes};
     #[pymodule_export]

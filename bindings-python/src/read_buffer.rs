@@ -15,7 +15,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::PyMemoryView;
+use pyo3::types::{PyMemoryView, PySlice};
 
 /// As much as asyncio reads at once by itself. A message that lies whole in it is not copied before Python has it.
 const SIZE: usize = 256 << 10;
@@ -98,6 +98,13 @@ pub(crate) fn give_buffer_back(py: Python<'_>) {
     }
 }
 
+/// The first `count` bytes, which the transport of `borrower` has just read, to be copied at once.
+pub(crate) fn view_received(py: Python<'_>, borrower: usize, count: usize) -> PyResult<Bound<'_, PyAny>> {
+    let view = take_back(borrower, |shared| shared.view.clone_ref(py))?;
+    let end = isize::try_from(count).unwrap_or(isize::MAX);
+    view.bind(py).get_item(PySlice::new(py, 0, end, 1))
+}
+
 /// Gives `receive` the first `count` bytes, which the transport of `borrower` has just read.
 ///
 /// `receive` must not run Python code: it may make `bytes` and `str` objects, but not call methods or drop objects whose
@@ -108,16 +115,7 @@ pub(crate) fn with_received<R>(
     count: usize,
     receive: impl FnOnce(&mut [u8]) -> R,
 ) -> PyResult<R> {
-    let buffer = SHARED.with_borrow_mut(|shared| match shared {
-        Some(shared) if shared.borrower == borrower => {
-            shared.borrower = 0;
-            Ok(shared.buffer.clone_ref(py))
-        }
-        _ => Err(PyRuntimeError::new_err(
-            "buffer_updated() must follow get_buffer() at once and on the same thread; \
-             this transport kept the buffer while another connection was given it",
-        )),
-    })?;
+    let buffer = take_back(borrower, |shared| shared.buffer.clone_ref(py))?;
     let bytes = &buffer.get().bytes;
     if count > bytes.len() {
         let message = format!("nbytes is {count}, but the buffer has {} bytes", bytes.len());
@@ -128,4 +126,18 @@ pub(crate) fn with_received<R>(
     // thread's buffer.
     let received = unsafe { std::slice::from_raw_parts_mut(bytes.as_ptr().cast_mut().cast::<u8>(), count) };
     Ok(receive(received))
+}
+
+/// Ends a loan, of which `what` is asked.
+fn take_back<R>(borrower: usize, what: impl FnOnce(&Shared) -> R) -> PyResult<R> {
+    SHARED.with_borrow_mut(|shared| match shared {
+        Some(shared) if shared.borrower == borrower => {
+            shared.borrower = 0;
+            Ok(what(shared))
+        }
+        _ => Err(PyRuntimeError::new_err(
+            "buffer_updated() must follow get_buffer() at once and on the same thread; \
+             this transport kept the buffer while another connection was given it",
+        )),
+    })
 }

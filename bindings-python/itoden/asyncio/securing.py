@@ -18,7 +18,7 @@ _NAMES = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeo
 
 
 def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
-    return isinstance(loop, asyncio.BaseEventLoop)
+    return isinstance(loop, asyncio.BaseEventLoop) or type(loop).__module__ == "uvloop"
 
 
 def _timeouts(options: dict[str, Any]) -> dict[str, Any]:
@@ -61,10 +61,15 @@ async def create_connection(
         context = ssl.create_default_context()
         context.check_hostname = bool(host)
 
-    def make() -> TLSTransport:
-        return TLSTransport(factory(), context, server_hostname=host, **timeouts)
+    # Happy eyeballs or not, a loop makes one protocol for the one socket that it has connected.
+    made: list[TLSTransport] = []
 
-    secured: TLSTransport = (await connect(make, **kwargs))[1]
+    def make() -> asyncio.BufferedProtocol:
+        made.append(TLSTransport(factory(), context, server_hostname=host, **timeouts))
+        return made[0].below
+
+    await connect(make, **kwargs)
+    secured = made[0]
     await secured.ready()
     return secured, secured.get_protocol()
 
@@ -91,8 +96,8 @@ async def start_tls(transport: Any, protocol: Any, context: ssl.SSLContext, **op
         return theirs
     host = options.get("server_hostname")
     secured = TLSTransport(protocol, context, server_hostname=host, **_timeouts(options))
-    transport.set_protocol(secured)
-    secured.connection_made(transport)
+    transport.set_protocol(secured.below)
+    secured.below.connection_made(transport)
     transport.resume_reading()
     await secured.ready()
     return secured
@@ -110,4 +115,4 @@ def listening(factory: Callable[[], Any], kwargs: dict[str, Any]) -> tuple[Calla
         return factory, kwargs
     timeouts = _timeouts(kwargs)
     rest = {name: value for name, value in kwargs.items() if name not in _NAMES}
-    return lambda: TLSTransport(factory(), context, server_side=True, **timeouts), rest
+    return lambda: TLSTransport(factory(), context, server_side=True, **timeouts).below, rest

@@ -89,14 +89,24 @@ impl Direct {
                 if segments.len() < MUCH { socket.send_now(slices) } else { py.detach(|| socket.send_now(slices)) };
             return written.unwrap_or(0);
         }
-        // SAFETY: the transport, which is not closing, owns the descriptor and keeps it open; it is of a stream socket
-        // that does not block. `ManuallyDrop` leaves closing it to the transport, and nothing runs in between that could.
-        let mut socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.descriptor) });
+        let mut socket = self.borrow();
         let written = match &slices[..count] {
             [only] => socket.write(only),
             several => socket.write_vectored(several),
         };
         written.unwrap_or(0)
+    }
+
+    /// As `write()`, of bytes in one piece to a transport of the loop.
+    pub(super) fn write_bytes(self, bytes: &[u8]) -> usize {
+        self.borrow().write(bytes).unwrap_or(0)
+    }
+
+    /// The socket, for one call.
+    fn borrow(self) -> ManuallyDrop<TcpStream> {
+        // SAFETY: the transport, which is not closing, owns the descriptor and keeps it open; it is of a stream socket
+        // that does not block. `ManuallyDrop` leaves closing it to the transport, and nothing runs in between that could.
+        ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(self.descriptor) })
     }
 }
 
@@ -116,6 +126,10 @@ impl Direct {
     }
 
     pub(super) const fn write(self, _: Python<'_>, _: &Segments<'_>) -> usize {
+        0
+    }
+
+    pub(super) const fn write_bytes(self, _: &[u8]) -> usize {
         0
     }
 }

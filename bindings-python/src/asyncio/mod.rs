@@ -9,6 +9,7 @@
 //! - [`listening`]: events that are told to functions instead of waiting to be taken
 //! - [`closing`]: how this end closes
 //! - [`direct`]: writing past the transport
+//! - [`tls`]: TLS between a transport and a connection
 //! - [`tap`]: frame by frame, for those who drive the class without I/O
 //! - [`trace`]: what a logger is told of all that
 //! - [`waiter`]: what a task awaits while nothing has come
@@ -30,9 +31,11 @@ mod receiving;
 mod sending;
 mod state;
 mod tap;
+mod tls;
 mod todo;
 mod trace;
 mod waiter;
 
 pub(crate) use protocol::AsyncConnection;
+pub(crate) use tls::TlsRecords;
 pub(crate) use waiter::MessageWaiter;

@@ -86,9 +86,11 @@ impl AsyncConnection {
         let py = slf.py();
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
         let direct = Direct::of(&transport);
+        let tls = transport.getattr_opt(intern!(py, "_records"))?.and_then(|records| records.cast_into().ok());
         let in_threads = transport.is_instance_of::<Line>();
         Self::change(slf, true, |state| {
             state.direct = direct;
+            state.tls = tls.map(Bound::unbind);
             state.in_threads = in_threads;
             state.transport = Some(transport.unbind());
             state.event_loop = Some(event_loop.unbind());
@@ -99,13 +101,13 @@ impl AsyncConnection {
     }
 
     /// Where the transport is to read into: a buffer that all connections of the thread share.
-    fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyMemoryView>> {
+    pub(super) fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyMemoryView>> {
         let _ = sizehint;
         read_buffer::lend(slf.py(), slf.as_ptr().addr())
     }
 
     /// The transport has read `nbytes` into the buffer.
-    fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+    pub(super) fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
         let py = slf.py();
         let todo = read_buffer::with_received(py, slf.as_ptr().addr(), nbytes, |bytes| {
             let state = &mut *slf.get().lock(py);

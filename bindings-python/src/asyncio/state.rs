@@ -13,6 +13,7 @@ use pyo3::types::PyBytes;
 use super::direct::Direct;
 use super::listening::Listener;
 use super::tap::Tap;
+use super::tls::TlsRecords;
 use super::trace::Traced;
 use crate::settings::Shared;
 
@@ -91,6 +92,8 @@ pub(super) struct State {
     pub(super) wakes_at_once: bool,
     /// The transport's socket, if it can be written to.
     pub(super) direct: Option<Direct>,
+    /// The transport's TLS, if it is that of this package.
+    pub(super) tls: Option<Py<TlsRecords>>,
     /// There is no loop whose turn could be waited for.
     pub(super) in_threads: bool,
     /// The transport was given something to write, and may not have written it all.
@@ -172,6 +175,7 @@ impl State {
             direct: None,
             in_threads: false,
             queued_in_transport: true,
+            tls: None,
             queue: VecDeque::new(),
             fragment: Vec::new(),
             joining: Vec::new(),
@@ -212,6 +216,7 @@ impl State {
     /// The objects of Python that it holds, for the garbage collector.
     pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.transport)?;
+        visit.call(&self.tls)?;
         visit.call(&self.event_loop)?;
         visit.call(&self.opening_waiter)?;
         visit.call(&self.lost_because)?;

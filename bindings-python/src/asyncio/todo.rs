@@ -11,6 +11,7 @@ use super::direct::Direct;
 use super::listening::Listener;
 use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
+use super::tls::TlsRecords;
 use super::trace::Traced;
 use super::waiter::MessageWaiter;
 use crate::clock::now;
@@ -20,6 +21,7 @@ use crate::clock::now;
 pub(super) struct Todo {
     transport: Option<Py<PyAny>>,
     write: Option<Py<PyBytes>>,
+    tls: Option<Py<TlsRecords>>,
     /// Write to it as much as it takes, and then what `write` and `shut` would have said.
     direct: Option<Direct>,
     queued: bool,
@@ -113,6 +115,7 @@ impl State {
             || todo.pause_reading.is_some()
         {
             todo.transport = self.transport.as_ref().map(|transport| transport.clone_ref(py));
+            todo.tls = self.tls.as_ref().map(|tls| tls.clone_ref(py));
         }
     }
 
@@ -205,7 +208,10 @@ impl Todo {
                 (write, shut_now) = this.get().lock(py).write_directly(py, free.then_some(direct));
             }
             if let Some(bytes) = write
-                && let Err(error) = transport.call_method1(intern!(py, "write"), (bytes,))
+                && let Err(error) = match &self.tls {
+                    Some(tls) => tls.get().write(bytes.bind(py)),
+                    None => transport.call_method1(intern!(py, "write"), (bytes,)).map(drop),
+                }
             {
                 return AsyncConnection::fail_writing(this, error);
             }
