@@ -1,4 +1,4 @@
-"""TLS, that of the package on asyncio's loop and uvloop's own, against peers that do it by hand."""
+"""TLS of the package, on asyncio's loop and uvloop, against peers that do it by hand."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 
 import itoden
 from harness import REQUEST, accept_value, frame, until
+from itoden.asyncio import securing
 from itoden.asyncio.tls import TLSTransport
 from parity import nothing, port, serving
 
@@ -26,12 +27,10 @@ LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
-def on_every_loop(
-    test: Callable[..., Coroutine[Any, Any, None]], loops: list[str] = LOOPS
-) -> Callable[..., None]:
+def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Runs a test on asyncio's loop, in debug mode, and on uvloop; what a callback raises fails it."""
 
-    @pytest.mark.parametrize("loop", loops)
+    @pytest.mark.parametrize("loop", LOOPS)
     @functools.wraps(test)
     def run(*, loop: str, **kwargs: Any) -> None:
         wrong: list[dict[str, Any]] = []
@@ -52,11 +51,6 @@ def on_every_loop(
     vars(run)["__signature__"] = inspect.Signature(parameters)
     shown: Callable[..., None] = run
     return shown
-
-
-def on_asyncios_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """As `on_every_loop`, for what uvloop's TLS does otherwise."""
-    return on_every_loop(test, LOOPS[:1])
 
 
 def server_tls(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
@@ -305,7 +299,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_the_server_g
             assert await connection.recv() == "still there"
 
 
-@on_asyncios_loop
+@on_every_loop
 async def test_the_server_is_told_why_its_certificate_was_refused() -> None:
     told: list[str | None] = []
 
@@ -359,7 +353,7 @@ async def test_a_server_without_tls_is_an_error(hello: bytes) -> None:
             await itoden.connect(uri, ssl=client_tls())
 
 
-@on_asyncios_loop
+@on_every_loop
 async def test_what_is_no_record_ends_the_connection_with_the_error_of_tls() -> None:
     async def play(peer: Peer) -> None:
         await peer.handshake()
@@ -476,14 +470,26 @@ async def test_aborting_ends_it_at_once() -> None:
 
 
 @on_every_loop
-async def test_tls_is_that_of_the_package_on_loops_of_asyncio_and_of_the_loop_elsewhere() -> None:
+async def test_tls_is_that_of_the_package_on_asyncios_loops_and_uvloop() -> None:
     async with secure(echo) as uri:
         async with itoden.connect(uri, ssl=client_tls()) as connection:
-            is_asyncios = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-            assert isinstance(transport_of(connection), TLSTransport) is is_asyncios
+            assert isinstance(transport_of(connection), TLSTransport)
 
 
-@on_asyncios_loop
+@on_every_loop
+async def test_tls_is_that_of_the_loop_on_all_others() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(securing, "_is_known", lambda loop: False)
+        async with secure(echo) as uri:
+            async with itoden.connect(uri, ssl=client_tls()) as connection:
+                assert not isinstance(transport_of(connection), TLSTransport)
+                for message in ("text", b"binary", bytes(100_000)):
+                    await connection.send(message)
+                    assert await connection.recv() == message
+            assert connection.close_code == itoden.CloseCode.NORMAL_CLOSURE
+
+
+@on_every_loop
 async def test_a_transport_tells_of_tls_and_of_the_socket() -> None:
     async with secure(echo) as uri:
         context = client_tls()
