@@ -25,7 +25,7 @@ const serverProgram = join(root, 'bindings-node', 'tools', 'echo-servers.mjs');
 const loadProgram = join(built, 'release', 'examples', 'echo_load');
 
 /** With two processors or more, server and load have one each, where the system lets them be chosen. */
-const pins = ask('taskset', ['-c', '0,1', 'true']).code === 0;
+export const pins = ask('taskset', ['-c', '0,1', 'true']).code === 0;
 
 /** @param {number} core @param {string[]} line @returns {[string, ...string[]]} */
 export const on = (core, line) => /** @type {[string, ...string[]]} */ (pins ? ['taskset', '-c', String(core), ...line] : line);

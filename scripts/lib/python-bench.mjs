@@ -7,7 +7,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Load, on, shuffled } from './echo-bench.mjs';
+import { Load, on, pins, shuffled } from './echo-bench.mjs';
 import { Failure } from './failure.mjs';
 import { built, root, venvPython } from './paths.mjs';
 import { peers } from './peers.mjs';
@@ -110,22 +110,18 @@ async function untilOpen(port) {
 }
 
 /**
- * The other end of TLS: HAProxy as a mere translator of streams, so that the echo server and the load in Rust need none.
+ * The other end of servers' TLS: HAProxy as a mere translator of streams, so that the load in Rust needs none.
  * @param {string} haproxy its path
- * @param {number | undefined} target where clients' plain streams go, if there are any
  * @param {number[]} secure ports of servers with TLS, to each of which a plain port leads
- * @returns {Promise<{ port: number, plain: Map<number, number>, stop: () => Promise<void> }>}
+ * @returns {Promise<{ plain: Map<number, number>, stop: () => Promise<void> }>}
  */
-async function translateTls(haproxy, target, secure) {
+async function translateTls(haproxy, secure) {
   const folder = mkdtempSync(join(tmpdir(), 'itoden-bench-'));
-  const [port, ...ports] = await freePorts(1 + secure.length);
-  const listen = (/** @type {string} */ name, /** @type {string} */ bind, /** @type {string} */ server) =>
-    `listen ${name}\n  bind 127.0.0.1:${bind}\n  server peer 127.0.0.1:${server}`;
+  const ports = await freePorts(secure.length);
   const configuration = [
     'global\n  nbthread 1\n  maxconn 4000',
     'defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 30m\n  timeout server 30m',
-    ...(target === undefined ? [] : [listen('clients', `${port} ssl crt ${certificate}`, String(target))]),
-    ...secure.map((one, index) => listen(`server${index}`, String(ports[index]), `${one} ssl verify none`)),
+    ...secure.map((one, index) => `listen server${index}\n  bind 127.0.0.1:${ports[index]}\n  server peer 127.0.0.1:${one} ssl verify none`),
   ];
   const file = join(folder, 'configuration');
   writeFileSync(file, `${configuration.join('\n')}\n`);
@@ -135,12 +131,12 @@ async function translateTls(haproxy, target, secure) {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    for (const one of target === undefined ? ports : [port]) await untilOpen(one);
+    for (const one of ports) await untilOpen(one);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { port, plain: new Map(secure.map((one, index) => [one, ports[index]])), stop };
+  return { plain: new Map(secure.map((one, index) => [one, ports[index]])), stop };
 }
 
 /** HAProxy's path. */
@@ -166,16 +162,15 @@ async function turns(jobs, haproxy, { rounds, milliseconds, warmUp }, tell) {
     /** @type {(task: Task, name: string) => Promise<{ run: (milliseconds: number) => Promise<Sample>, stop: () => Promise<void> }>} */
     let open;
     if (role === 'client') {
-      const echo = new Program('The echo server', 1, [join(built, 'release', 'examples', 'echo_server'), '127.0.0.1:0']);
+      // With a core of its own it polls: clients are not to pay for waking it, which costs more than all else that they do.
+      const line = [join(built, 'release', 'examples', 'echo_server'), '127.0.0.1:0', '--tls', certificate, ...(pins ? ['--poll'] : [])];
+      const echo = new Program('The echo server', 1, line);
       ends.push(() => echo.stop('signal'));
-      const uri = await echo.line();
-      const tls = await translateTls(haproxy, Number(new URL(uri).port), []);
-      ends.push(tls.stop);
+      const uris = [await echo.line(), await echo.line()];
       /** @type {Map<string, Program>} */
       const clients = new Map();
       for (const name of names) {
-        const line = [venvPython, join(tools, 'bench_clients.py'), name, loop, certificate, uri, `wss://localhost:${tls.port}/`];
-        const client = new Program(`The client ${name} on ${loop}`, 0, line);
+        const client = new Program(`The client ${name} on ${loop}`, 0, [venvPython, join(tools, 'bench_clients.py'), name, loop, certificate, ...uris]);
         ends.push(() => client.stop());
         clients.set(name, client);
         await client.line();
@@ -190,7 +185,7 @@ async function turns(jobs, haproxy, { rounds, milliseconds, warmUp }, tell) {
     } else {
       const servers = await Promise.all(names.map((name) => Server.start(name, loop)));
       ends.push(...servers.map(({ program }) => () => program.stop()));
-      const tls = await translateTls(haproxy, undefined, servers.flatMap(({ ports }) => ports.slice(1)));
+      const tls = await translateTls(haproxy, servers.flatMap(({ ports }) => ports.slice(1)));
       ends.push(tls.stop);
       open = async (task, name) => {
         const server = /** @type {Server} */ (servers.find((one) => one.name === name));

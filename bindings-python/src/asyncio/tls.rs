@@ -78,8 +78,10 @@ impl Protocol {
 
 /// Why no more plaintext came than came.
 enum Stop {
-    /// There was no more room for it, or there is no more ciphertext.
-    Enough,
+    /// There is no room for more.
+    Full,
+    /// There is no more ciphertext.
+    Dry,
     /// A record is not whole yet.
     Incomplete,
     /// The peer ended its side with a close_notify.
@@ -271,13 +273,10 @@ impl TlsRecords {
                 }
             };
             match stop {
-                Stop::Enough if count > 0 => {}
-                Stop::Enough | Stop::Incomplete => break,
+                Stop::Full if count > 0 && self.has_more(py)? => {}
+                Stop::Full | Stop::Dry | Stop::Incomplete => break,
                 Stop::Over => return self.owner(py)?.call_method0(intern!(py, "_end")).map(drop),
                 Stop::Failed(error) => return self.fail(py, error),
-            }
-            if !self.has_more(py)? {
-                break;
             }
         }
         // Answers of TLS itself, like those to key updates (RFC 8446 §4.6.3).
@@ -384,8 +383,11 @@ impl TlsRecords {
                 },
                 Err(error) => return Ok((count, stop(py, error)?)),
             }
-            if count >= size || !self.has_more(py)? {
-                return Ok((count, Stop::Enough));
+            if count >= size {
+                return Ok((count, Stop::Full));
+            }
+            if !self.has_more(py)? {
+                return Ok((count, Stop::Dry));
             }
         }
     }
@@ -394,7 +396,7 @@ impl TlsRecords {
     fn decrypt<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Stop)> {
         match self.ssl.read.bind(py).call1((PIECE,)) {
             Ok(data) => {
-                let stop = if data.is_empty()? { Stop::Over } else { Stop::Enough };
+                let stop = if data.is_empty()? { Stop::Over } else { Stop::Full };
                 Ok((data, stop))
             }
             Err(error) => Ok((PyBytes::new(py, b"").into_any(), stop(py, error)?)),
