@@ -18,7 +18,7 @@ import { ask } from './run.mjs';
  * @property {number} cpu µs of the server's process a message
  * @property {number} rate messages a second, each of which went both ways
  * @property {number} busy which part of the time the server had a processor; above 1 if it had several
- * @property {number | undefined} loadBusy and the load generator; only Linux tells
+ * @property {number | undefined} loadBusy which part of the time the load had a processor, if it polls and has one to itself; only Linux tells
  */
 
 const serverProgram = join(root, 'bindings-node', 'tools', 'echo-servers.mjs');
@@ -116,7 +116,8 @@ export class Load {
   /** @param {Loaded} server @param {Shape} shape */
   constructor(server, { connections, size, inFlight, deflate = false }) {
     this.#server = server;
-    const words = [...[connections, size, inFlight].map(String), ...(deflate ? ['deflate'] : [])];
+    // With a core of its own it polls: servers are not to pay for waking it.
+    const words = [...[connections, size, inFlight].map(String), ...(deflate ? ['deflate'] : []), ...(pins ? ['poll'] : [])];
     const [command, ...args] = on(1, [loadProgram, `127.0.0.1:${server.port}`, ...words]);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
@@ -151,7 +152,7 @@ export class Load {
       cpu: cpu / messages,
       rate: messages / seconds,
       busy: cpu / 1e6 / seconds,
-      loadBusy: loadBefore === undefined || loadAfter === undefined ? undefined : (loadAfter - loadBefore) / 1e9 / seconds,
+      loadBusy: !pins || loadBefore === undefined || loadAfter === undefined ? undefined : (loadAfter - loadBefore) / 1e9 / seconds,
     };
   }
 

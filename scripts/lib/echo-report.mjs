@@ -72,11 +72,11 @@ function table(title, workloads, tell) {
 
 /** @param {Workload[]} workloads @param {Memory[]} memory @returns {Table[]} */
 export function tables(workloads, memory) {
-  const percent = (/** @type {number | null} */ part) => (part === null ? '–' : `${Math.round(100 * part)} %`);
+  const percent = (/** @type {number} */ part) => `${Math.round(100 * part)} %`;
   return [
     table('Processor time of the server, µs a message', workloads, ({ cpu }) => digits(cpu.value)),
     table('Messages a second', workloads, ({ rate }) => figure(rate.value)),
-    table('How busy the server was / the load', workloads, ({ busy, loadBusy }) => `${percent(busy)} / ${percent(loadBusy)}`),
+    table('How busy the server was', workloads, ({ busy }) => percent(busy)),
     {
       title: 'Memory of a connection at rest',
       head: ['', 'kB (1,000 bytes)', 'spread'],
@@ -102,15 +102,14 @@ export function verdicts(workloads) {
 }
 
 /**
- * Says so if the machine had other things to do: server and load work by turns, so that one of them has a processor most of
- * the time if nobody else wants it.
+ * Says so if the machine had other things to do: a load that polls has its processor all the time if nobody else wants it.
  * @param {Workload[]} workloads
  */
 export function disturbance(workloads) {
-  const shares = workloads.flatMap(({ entries }) => entries.flatMap(({ busy, loadBusy }) => (loadBusy === null ? [] : [busy + loadBusy])));
-  if (shares.length === 0 || median(shares) >= 0.6) return undefined;
+  const shares = workloads.flatMap(({ entries }) => entries.flatMap(({ loadBusy }) => (loadBusy === null ? [] : [loadBusy])));
+  if (shares.length === 0 || median(shares) >= 0.9) return undefined;
   const share = `${Math.round(100 * median(shares))} %`;
-  return `The machine was busy with other things: server and load together had a processor ${share} of the time. Processor times can be compared, messages a second can't.`;
+  return `The machine was busy with other things: the load had its processor ${share} of the time. Processor times can be compared, messages a second can't.`;
 }
 
 const width = 760;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chart, digits, disturbance, shapeName, summarise, tables, verdicts } from '../lib/echo-report.mjs';
 
-const sample = (/** @type {number} */ cpu) => ({ cpu, rate: 1000 / cpu, busy: 0.5, loadBusy: 0.25 });
+const sample = (/** @type {number} */ cpu) => ({ cpu, rate: 1000 / cpu, busy: 0.5, loadBusy: 0.97 });
 
 /** @param {number} inFlight @param {Record<string, number[]>} cpu µs a message of each server */
 const workload = (inFlight, cpu) =>
@@ -43,7 +43,7 @@ test('tables have servers across, workloads down, and a dash where one takes no 
   const [time, , busy, memory] = tables(workloads, [{ name: 'ws', bytes: { value: 9100, low: 9000, high: 9240 } }]);
   assert.deepEqual(time.head, ['', 'itoden native', 'ws']);
   assert.deepEqual(time.rows, [['64 × 64 B, one in flight', '7.00', '10'], ['64 × 64 B, 16 in flight', '–', '1,234']]);
-  assert.equal(busy.rows[0][1], '50 % / 25 %');
+  assert.equal(busy.rows[0][1], '50 %');
   assert.deepEqual(memory.rows, [['ws', '9.1', '9.0–9.2']]);
 });
 
@@ -52,10 +52,10 @@ test('figures below ten have two digits behind the point', () => {
 });
 
 test('a machine that is busy with other things is told of', () => {
-  const calm = [workload(1, { ws: [10] })]; // half a processor for the server, a quarter for the load
+  const calm = [workload(1, { ws: [10] })];
   assert.equal(disturbance(calm), undefined);
-  const busy = calm.map(({ shape, entries }) => ({ shape, entries: entries.map((entry) => ({ ...entry, busy: 0.1, loadBusy: 0.05 })) }));
-  assert.match(disturbance(busy) ?? '', /had a processor 15 % of the time/);
+  const busy = calm.map(({ shape, entries }) => ({ shape, entries: entries.map((entry) => ({ ...entry, busy: 0.1, loadBusy: 0.15 })) }));
+  assert.match(disturbance(busy) ?? '', /had its processor 15 % of the time/);
 });
 
 test('a chart has a bar and a whisker for each server, as long as its part of what ws takes', () => {

@@ -1,6 +1,7 @@
 //! Load for echo servers: `cargo run --release -p itoden-net --example echo_load -- 127.0.0.1:9001 64 1024 16` opens 64
-//! connections for binary messages of 1,024 bytes, 16 of them in flight on each, and prints `ready`. With `deflate` as a fifth
-//! argument permessage-deflate is offered.
+//! connections for binary messages of 1,024 bytes, 16 of them in flight on each, and prints `ready`. Words may follow: with
+//! `deflate` permessage-deflate is offered; with `poll` the load does not sleep during a run, so that no server pays for waking
+//! it, as none does whose clients are other machines.
 //!
 //! Then each line of the standard input is a number of milliseconds: so long every echo is answered by the next message.
 //! Once the last echo is there a line tells how many messages went both ways, and in how many seconds. With 0, each
@@ -9,7 +10,7 @@
 //! All of it runs on one thread, which does nothing between two runs.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::stdin;
 use std::process::exit;
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use itoden_core::{Config, Connection, Event, Message};
 use itoden_net::{ConnectOptions, Driver, Handler, Opened, connect};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::sleep;
 
 /// What all connections share.
@@ -29,6 +30,8 @@ struct Load {
     connections: usize,
     payload: Vec<u8>,
     in_flight: usize,
+    /// Whether it is never to sleep during a run.
+    polls: bool,
     /// Whether an echo is answered by the next message.
     running: Cell<bool>,
     echoed: Cell<u64>,
@@ -45,9 +48,24 @@ impl Load {
         self.outstanding.set(self.connections * self.in_flight);
         self.running.set(!duration.is_zero());
         begin.send_replace(());
-        sleep(duration).await;
-        self.running.set(false);
-        self.drained.notified().await;
+        let echoes = async {
+            sleep(duration).await;
+            self.running.set(false);
+            self.drained.notified().await;
+        };
+        // What is always ready keeps the runtime from sleeping; the system is asked whenever nothing else is ready.
+        let polling = async {
+            if self.polls {
+                loop {
+                    yield_now().await;
+                }
+            }
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = echoes => {}
+            () = polling => {}
+        }
         began.elapsed()
     }
 
@@ -106,22 +124,23 @@ async fn drive(opened: Opened<TcpStream>, load: Rc<Load>, mut begin: watch::Rece
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, connections, size, in_flight, compression @ ..] = &arguments[..] else {
+    let [address, connections, size, in_flight, words @ ..] = &arguments[..] else {
         give_up(
             "the address, how many connections, how many bytes a message, and how many messages in flight are to be given",
         );
     };
-    let deflate = match compression {
-        [] => None,
-        [word] if word == "deflate" => Some(DeflateConfig::default()),
-        unknown => give_up(&format!("{unknown:?} is none of the arguments; only `deflate` may follow")),
-    };
+    if let Some(unknown) = words.iter().find(|word| !["deflate", "poll"].contains(&word.as_str())) {
+        give_up(&format!("{unknown:?} is none of the arguments; only `deflate` and `poll` may follow"));
+    }
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let deflate = has("deflate").then(DeflateConfig::default);
     let options =
         ConnectOptions { config: Arc::new(Config { deflate, ..Config::default() }), ..ConnectOptions::default() };
     let load = Rc::new(Load {
         connections: connections.parse()?,
         payload: (0..size.parse::<usize>()?).map(|index| index.to_le_bytes()[0]).collect(),
         in_flight: in_flight.parse()?,
+        polls: has("poll"),
         running: Cell::new(false),
         echoed: Cell::new(0),
         outstanding: Cell::new(0),
