@@ -14,6 +14,7 @@ import pytest
 import itoden
 from parity import nothing, serving
 from test_fragments import each
+from test_proxies import forwarding
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop is not for this system", exc_type=ImportError)
 
@@ -50,7 +51,7 @@ async def talk(connection: itoden.ClientConnection) -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
-@pytest.mark.parametrize("through", [None, "http", "socks5"])
+@pytest.mark.parametrize("through", [None, "http", "https", "socks5"])
 def test_messages_go_both_ways(secure: bool, through: str | None) -> None:
     server_context, client_context = tls()
 
@@ -59,10 +60,16 @@ def test_messages_go_both_ways(secure: bool, through: str | None) -> None:
             {"rserver": [pproxy.Connection("direct")], "verbose": lambda _: None}
         )
         address = proxy.sockets[0].getsockname()
-        async with serving(itoden, echo, **({"ssl": server_context} if secure else {})) as uri:
+        options: dict[str, Any] = {"ssl": client_context} if secure else {}
+        async with (
+            forwarding(f"{address[0]}:{address[1]}", server_context) as tls_port,
+            serving(itoden, echo, **({"ssl": server_context} if secure else {})) as uri,
+        ):
             uri = uri.replace("ws://127.0.0.1", "wss://localhost") if secure else uri
-            options: dict[str, Any] = {"ssl": client_context} if secure else {}
-            options["proxy"] = through and f"{through}://{address[0]}:{address[1]}"
+            if through == "https":
+                options |= {"proxy": f"https://localhost:{tls_port}", "proxy_ssl": client_context}
+            else:
+                options["proxy"] = through and f"{through}://{address[0]}:{address[1]}"
             async with itoden.connect(uri, **options) as connection:
                 await talk(connection)
         proxy.close()
