@@ -214,7 +214,7 @@ class TLSTransport(asyncio.Transport):
     def _fail_handshake(self, error: Exception) -> None:
         self._stop_timer()
         self._decide(error)
-        self._closing = True
+        self._records.closing = True
         self._raw.abort()
 
     def _decide(self, error: Exception | None) -> None:
