@@ -16,6 +16,7 @@ use super::listening::Callbacks;
 use super::state::{Phase, Received, Receiver, State};
 use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
+use super::waiter::When;
 use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
 use crate::mask_keys::ThreadMaskKeys;
@@ -73,11 +74,17 @@ impl AsyncConnection {
         let event_loop = GET_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
         // In debug mode a loop tells which task has held it up: that it can if it runs the task itself.
         let debugs = event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy()?;
-        {
-            let mut state = slf.get().lock(py);
-            (state.has_tasks, state.wakes_at_once) = (true, !debugs);
-        }
-        Self::_attach(slf, transport, event_loop)
+        slf.get().lock(py).has_tasks = true;
+        Self::_attach(slf, transport, event_loop)?;
+        let mut state = slf.get().lock(py);
+        // The transports that are known are called by their loop alone.
+        let known = state.direct.is_some() || state.tls.is_some();
+        state.wakes = match (debugs, known) {
+            (true, _) => When::NextTurn,
+            (false, true) => When::AtOnce,
+            (false, false) => When::IfLoopRuns,
+        };
+        Ok(())
     }
 
     /// The transport is there, and what stands for its event loop: it has `call_later()`, `call_soon()` and
@@ -113,7 +120,7 @@ impl AsyncConnection {
             let state = &mut *slf.get().lock(py);
             state.receive(py, bytes);
             let mut todo = state.plan(py, true);
-            todo.at_once = state.wakes_at_once;
+            todo.when = state.wakes;
             todo
         })?;
         todo.carry_out(slf)

@@ -15,6 +15,7 @@ use super::listening::Listener;
 use super::tap::Tap;
 use super::tls::TlsRecords;
 use super::trace::Traced;
+use super::waiter::When;
 use crate::settings::Shared;
 
 /// How many bytes a client may send before it is answered, if that is read at all.
@@ -88,8 +89,8 @@ pub(super) struct State {
     pub(super) event_loop: Option<Py<PyAny>>,
     /// The event loop is asyncio's, or like it.
     pub(super) has_tasks: bool,
-    /// A task that waits for a message runs within the callback of the transport that brings it.
-    pub(super) wakes_at_once: bool,
+    /// When a task runs that waits for a message, seen from the callback of the transport that brings it.
+    pub(super) wakes: When,
     /// The transport's socket, if it can be written to.
     pub(super) direct: Option<Direct>,
     /// The transport's TLS, if it is that of this package.
@@ -171,7 +172,7 @@ impl State {
             transport: None,
             event_loop: None,
             has_tasks: false,
-            wakes_at_once: false,
+            wakes: When::NextTurn,
             direct: None,
             in_threads: false,
             queued_in_transport: true,

@@ -13,7 +13,7 @@ use super::protocol::AsyncConnection;
 use super::state::{Phase, State};
 use super::tls::TlsRecords;
 use super::trace::Traced;
-use super::waiter::MessageWaiter;
+use super::waiter::{MessageWaiter, When};
 use crate::clock::now;
 
 /// Things to do, in the order of the fields. Made under the lock and done after it.
@@ -35,8 +35,8 @@ pub(super) struct Todo {
     wake: Vec<Py<PyAny>>,
     /// That of the task that waits for a message.
     wake_receiver: Option<Py<PyAny>>,
-    /// That task may run at once.
-    pub(super) at_once: bool,
+    /// When that task is to run.
+    pub(super) when: When,
     answered: Vec<(Py<PyAny>, f64)>,
     unanswered: Vec<Py<PyAny>>,
     trace: Vec<Traced>,
@@ -251,7 +251,7 @@ impl Todo {
         if let Some(future) = self.wake_receiver {
             let future = future.bind(py);
             match future.cast::<MessageWaiter>() {
-                Ok(waiter) => MessageWaiter::wake(waiter, self.at_once)?,
+                Ok(waiter) => MessageWaiter::wake(waiter, self.when)?,
                 Err(_) => drop(settle(future, intern!(py, "set_result"), py.None().into_bound(py))?),
             }
         }

@@ -25,6 +25,18 @@ pub(crate) struct MessageWaiter {
     state: Mutex<State>,
 }
 
+/// When a task runs that is woken.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum When {
+    /// In the loop's next turn.
+    #[default]
+    NextTurn,
+    /// At once, if its loop is the one that runs.
+    IfLoopRuns,
+    /// At once: only the loop calls what wakes it. Asking for the loop costs a call of the kernel before CPython 3.12.
+    AtOnce,
+}
+
 #[derive(Default)]
 struct State {
     outcome: Outcome,
@@ -169,12 +181,12 @@ impl MessageWaiter {
 
     #[pyo3(signature = (msg = None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
-        slf.get().settle(slf, Outcome::Cancelled(msg), false)
+        slf.get().settle(slf, Outcome::Cancelled(msg), When::NextTurn)
     }
 
     fn set_result(slf: &Bound<'_, Self>, result: Bound<'_, PyAny>) -> PyResult<()> {
         let _ = result;
-        match slf.get().settle(slf, Outcome::Woken, false)? {
+        match slf.get().settle(slf, Outcome::Woken, When::NextTurn)? {
             true => Ok(()),
             false => Err(invalid_state(slf.py(), "invalid state")),
         }
@@ -207,15 +219,15 @@ impl MessageWaiter {
         Some(Err(cancelled(py, message)))
     }
 
-    /// Wakes the task that waits, unless it has given up. With `at_once` it runs now, if it can.
+    /// Wakes the task that waits, unless it has given up.
     ///
     /// Nothing may be locked, and nothing be left to do: the task may do whatever it likes with the connection.
-    pub(super) fn wake(this: &Bound<'_, Self>, at_once: bool) -> PyResult<()> {
-        this.get().settle(this, Outcome::Woken, at_once).map(drop)
+    pub(super) fn wake(this: &Bound<'_, Self>, when: When) -> PyResult<()> {
+        this.get().settle(this, Outcome::Woken, when).map(drop)
     }
 
     /// Whether it was pending.
-    fn settle(&self, this: &Bound<'_, Self>, outcome: Outcome, at_once: bool) -> PyResult<bool> {
+    fn settle(&self, this: &Bound<'_, Self>, outcome: Outcome, when: When) -> PyResult<bool> {
         let mut callbacks = {
             let mut state = self.lock(this.py());
             if !matches!(state.outcome, Outcome::Pending) {
@@ -224,9 +236,9 @@ impl MessageWaiter {
             state.outcome = outcome;
             mem::take(&mut state.callbacks)
         };
-        if at_once
+        if when != When::NextTurn
             && callbacks.len() == 1
-            && let Some(callback) = callbacks.pop_if(|(callback, _)| self.can_run(callback.bind(this.py())))
+            && let Some(callback) = callbacks.pop_if(|(callback, _)| self.can_run(callback.bind(this.py()), when))
         {
             self.run(this, callback)?;
         }
@@ -237,14 +249,15 @@ impl MessageWaiter {
     }
 
     /// Whether a callback is the next step of a task which may run now: on its own loop, and while no other task runs.
-    fn can_run(&self, callback: &Bound<'_, PyAny>) -> bool {
+    fn can_run(&self, callback: &Bound<'_, PyAny>, when: When) -> bool {
         static TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = callback.py();
         let can = || -> PyResult<bool> {
             let task = callback.getattr(intern!(py, "__self__"))?;
             Ok(task.is_instance(TASK.import(py, "asyncio", "Task")?)?
-                && RUNNING_LOOP.import(py, "asyncio", "_get_running_loop")?.call0()?.is(&self.event_loop)
+                && (when == When::AtOnce
+                    || RUNNING_LOOP.import(py, "asyncio", "_get_running_loop")?.call0()?.is(&self.event_loop))
                 && current_task(self.event_loop.bind(py))?.is_none())
         };
         can().unwrap_or(false)
