@@ -19,7 +19,9 @@ mod settings;
 mod sync;
 
 /// The native half of the package `itoden`. Import from `itoden` instead: names here can change in any version.
-#[pyo3::pymodule]
+///
+/// It does without a global interpreter lock: whatever threads share has a lock of its own.
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
 

@@ -51,7 +51,9 @@ impl AsyncConnection {
 
     pub(super) fn fail_writing(this: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
         let because = error.into_value(this.py()).into_any();
-        Self::change(this, false, |state| state.fail_writing(because))
+        let one_too_many = Self::change(this, false, |state| state.fail_writing(because))?;
+        drop(one_too_many);
+        Ok(())
     }
 
     pub(super) fn arm_timer(this: &Bound<'_, Self>, deadline: Timestamp, delay: Duration) -> PyResult<()> {

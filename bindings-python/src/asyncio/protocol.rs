@@ -87,15 +87,17 @@ impl AsyncConnection {
         transport.call_method1(intern!(py, "set_write_buffer_limits"), slf.get().write_limit)?;
         let direct = Direct::of(&transport);
         let in_threads = transport.is_instance_of::<Line>();
-        Self::change(slf, true, |state| {
+        let before = Self::change(slf, true, |state| {
             state.direct = direct;
             state.in_threads = in_threads;
-            state.transport = Some(transport.unbind());
-            state.event_loop = Some(event_loop.unbind());
+            let before = (state.transport.replace(transport.unbind()), state.event_loop.replace(event_loop.unbind()));
             if slf.get().is_server {
                 state.read_request();
             }
-        })
+            before
+        })?;
+        drop(before);
+        Ok(())
     }
 
     /// Where the transport is to read into: a buffer that all connections of the thread share.
@@ -372,10 +374,13 @@ impl AsyncConnection {
     /// From now on messages are told to functions, instead of waiting to be taken: `on_message`, `on_ping`, `on_pong`,
     /// `on_close`, `on_pause` and `on_resume`, each of them or `None`.
     fn _listen(slf: &Bound<'_, Self>, callbacks: Callbacks) -> PyResult<()> {
-        Self::change(slf, true, |state| {
-            state.listen(callbacks);
+        let before = Self::change(slf, true, |state| {
+            let before = state.listen(callbacks);
             state.pause_listening(slf.py(), false);
-        })
+            before
+        })?;
+        drop(before);
+        Ok(())
     }
 
     /// Tells the listener nothing and reads nothing from now on, or goes on with both.

@@ -154,17 +154,19 @@ impl MessageWaiter {
     }
 
     fn remove_done_callback(&self, py: Python<'_>, callback: Bound<'_, PyAny>) -> PyResult<usize> {
-        // Comparing runs Python code, so not under the lock.
-        let all = mem::take(&mut self.lock(py).callbacks);
-        let (count, mut left) = (all.len(), Vec::new());
+        // Comparing runs Python code, so not under the lock, and the callbacks stay meanwhile: it may fail, or the message come.
+        let all: Vec<_> = self.lock(py).callbacks.iter().map(|(one, _)| one.clone_ref(py)).collect();
+        let mut equal = Vec::new();
         for one in all {
-            if !callback.eq(one.0.bind(py))? {
-                left.push(one);
+            if callback.eq(one.bind(py))? {
+                equal.push(one);
             }
         }
-        let removed = count - left.len();
-        self.lock(py).callbacks.append(&mut left);
-        Ok(removed)
+        let removed: Vec<_> = {
+            let callbacks = &mut self.lock(py).callbacks;
+            callbacks.extract_if(.., |(one, _)| equal.iter().any(|equal| equal.is(&*one))).collect()
+        };
+        Ok(removed.len())
     }
 
     #[pyo3(signature = (msg = None))]
