@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import threading
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,8 @@ import pytest
 from harness import asynchronous
 from itoden._native import AsyncConnection, ClientHandshake, MessageWaiter, give_buffer_back
 from itoden.options import settings
+from sync_parity import LIBRARIES
+from test_sync_closing import raw_peer
 from test_threads import in_threads
 
 
@@ -131,6 +136,43 @@ def test_a_buffer_may_be_given_back_while_another_is_made() -> None:
         gc.set_threshold(*before)
         gc.enable()
     assert told == ["given back"]
+
+
+def test_what_a_connection_holds_is_not_collected_while_threads_wait_for_its_lock() -> None:
+    """The garbage collector looks several times. In between a thread may get the lock that it waits for."""
+    connection, server = raw_peer(LIBRARIES["itoden"], ping_interval=None)
+    over = threading.Event()
+
+    def take() -> None:
+        with contextlib.suppress(OSError):
+            while server.sock.recv(1 << 20):
+                pass
+
+    def look() -> None:
+        while not over.is_set():
+            assert connection.latency == 0
+
+    def send() -> None:
+        # Nothing but the connection holds what stands for the pong, which never comes.
+        pong = weakref.ref(connection.ping())
+        try:
+            for _ in range(1500):
+                connection.send(bytes(20 << 10))
+                gc.collect()
+                assert pong() is not None
+        finally:
+            over.set()
+            connection._abort()
+
+    gc.collect()
+    gc.freeze()  # so that a collection takes a fraction of a millisecond
+    others = [[[number]] for number in range(2000)]
+    try:
+        in_threads(send, take, look, look)
+    finally:
+        gc.unfreeze()
+        server.end()
+    assert len(others) == 2000
 
 
 def compared_with(compare: Callable[[], bool]) -> Any:

@@ -6,7 +6,6 @@ use std::time::Duration;
 use itoden_core::{CloseFrame, SendError, Timestamp};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 
 use super::protocol::AsyncConnection;
 use super::sending::Taken;
@@ -17,7 +16,7 @@ use crate::errors::{self, Ended};
 
 impl AsyncConnection {
     pub(super) fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).expect("no panic under this lock")
+        self.state.lock(py)
     }
 
     /// Changes the state, then does what that asks for.

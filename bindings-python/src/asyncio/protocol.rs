@@ -1,7 +1,5 @@
 //! The Python class, which is the asyncio protocol itself.
 
-use std::sync::Mutex;
-
 use itoden_core::handshake::{HttpVersion, RequestHead};
 use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
@@ -18,6 +16,7 @@ use super::tap::TappedFrame;
 use super::trace::{Traced, kind_name};
 use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
+use crate::guarded::Guarded;
 use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
 use crate::sans_io::handshake::{ClientHandshake, Request, Response, request_to_python};
@@ -34,7 +33,7 @@ type TakenFragment = (Py<PyAny>, Option<bool>, bool);
 /// state.
 #[pyclass(frozen, subclass, module = "itoden._native")]
 pub(crate) struct AsyncConnection {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Guarded<State>,
     write_limit: (usize, Option<usize>),
     is_server: bool,
 }
@@ -47,17 +46,16 @@ impl AsyncConnection {
     fn new(settings: &Bound<'_, Settings>, is_server: bool) -> Self {
         let settings = settings.get().shared.clone();
         let write_limit = settings.write_limit;
-        Self { state: Mutex::new(State::new(settings)), write_limit, is_server }
+        Self { state: Guarded::new(State::new(settings)), write_limit, is_server }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Locked: in use, and so not to be collected.
-        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let Some(state) = self.state.look() else { return Ok(()) };
         state.visit(&visit)
     }
 
     fn __clear__(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Some(mut state) = self.state.look() else { return };
         let settings = state.settings.clone();
         let before = std::mem::replace(&mut *state, State::new(settings));
         drop(state);
