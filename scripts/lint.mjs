@@ -6,7 +6,7 @@ import { Failure, runMain } from './lib/failure.mjs';
 import { cargo as fuzzCargo } from './lib/fuzz.mjs';
 import { generate, snapshot, staleFiles } from './lib/generated.mjs';
 import { repository } from './lib/numbers.mjs';
-import { benchManifest, kept, root, venvPython, workspaces } from './lib/paths.mjs';
+import { benchManifest, built, kept, root, venvPython, workspaces } from './lib/paths.mjs';
 import { venvEnvironment } from './lib/python.mjs';
 import { ask, run } from './lib/run.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -23,6 +23,15 @@ const python = (name, ...args) => ({ name, check: () => run(venvPython, ['-m', .
 
 /** The benchmark is a workspace of its own, but needs no folder of its own for what is built. */
 const benchWorkspace = ['--locked', '--manifest-path', benchManifest, '--target-dir', process.env.CARGO_TARGET_DIR ?? kept];
+
+/**
+ * The Python module for a CPython without a global interpreter lock, which need not be there: PyO3 reads what it would ask it. In a
+ * folder of its own, or PyO3 would be built anew for each of the two.
+ */
+const freeThreaded = {
+  args: ['clippy', '--locked', '-p', 'itoden-python', '--target-dir', join(built, 'free-threaded'), '--', '-D', 'warnings'],
+  env: { PYO3_CONFIG_FILE: join(root, 'scripts', 'lib', 'cpython-3.14t.txt') },
+};
 
 /** @param {string[]} problems */
 function none(problems) {
@@ -73,6 +82,7 @@ const lints = [
   program('rustfmt', 'cargo', 'fmt', '--all', '--check'),
   // --locked here and in the walls also proves that Cargo.lock is up to date.
   program('clippy', 'cargo', 'clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings'),
+  { name: 'clippy for free-threaded Python', check: () => run('cargo', freeThreaded.args, { env: freeThreaded.env }) },
   program('clippy without compression', 'cargo', 'clippy', '--locked', '-p', 'itoden-core', '--no-default-features', '--', '-D', 'warnings'),
   program('rustfmt of the benchmark', 'cargo', 'fmt', '--manifest-path', benchManifest, '--check'),
   program('clippy of the benchmark', 'cargo', 'clippy', ...benchWorkspace, '--all-targets', '--', '-D', 'warnings'),

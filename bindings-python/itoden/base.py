@@ -42,7 +42,9 @@ class BaseConnection(AsyncConnection):
     @functools.cached_property
     def id(self) -> uuid.UUID:
         """A number of its own for each connection."""
-        return uuid.uuid4()
+        # By one call of the dictionary, so that two threads that ask at once are told the same.
+        made: uuid.UUID = self.__dict__.setdefault("id", uuid.uuid4())
+        return made
 
     @property
     def state(self) -> State:

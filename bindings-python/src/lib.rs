@@ -4,6 +4,7 @@
 //! - [`sans_io`]: the core's connection and handshakes over bytes, for tests and for other drivers
 //! - [`sync`]: who drives a connection in threads
 //! - [`read_buffer`]: the buffer that the connections of a thread read into
+//! - [`guarded`]: the lock of objects that the garbage collector looks at
 //! - [`errors`]: the core's errors as Python exceptions
 //!
 //! No rule of the protocol is in this crate, nor in the Python above it.
@@ -12,6 +13,7 @@ mod asyncio;
 mod clock;
 mod convert;
 mod errors;
+mod guarded;
 mod mask_keys;
 mod read_buffer;
 mod sans_io;
@@ -19,7 +21,9 @@ mod settings;
 mod sync;
 
 /// The native half of the package `itoden`. Import from `itoden` instead: names here can change in any version.
-#[pyo3::pymodule]
+///
+/// It does without a global interpreter lock: whatever threads share has a lock of its own.
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
 

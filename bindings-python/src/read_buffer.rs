@@ -9,12 +9,11 @@
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_int;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PyMemoryView, PySlice};
 
 /// As much as asyncio reads at once by itself. A message that lies whole in it is not copied before Python has it.
@@ -52,11 +51,25 @@ struct Shared {
     borrower: usize,
 }
 
+impl Shared {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let bytes = (0..SIZE).map(|_| UnsafeCell::new(0)).collect();
+        let buffer = Py::new(py, ReadBuffer { bytes })?;
+        let view = PyMemoryView::from(buffer.bind(py))?.unbind();
+        Ok(Self { buffer, view, borrower: 0 })
+    }
+}
+
 /// Buffers that were given back, for the next thread that reads: no more than read at the same time.
 static SPARE: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
 
 /// More than this are not kept.
 const KEPT: usize = 16;
+
+/// Whoever has them locked neither runs Python code nor lets others run, so that nobody waits long, nor while a process forks.
+fn spares() -> MutexGuard<'static, Vec<Shared>> {
+    SPARE.lock().expect("no panic under this lock")
+}
 
 thread_local! {
     static SHARED: RefCell<Option<Shared>> = const { RefCell::new(None) };
@@ -64,32 +77,29 @@ thread_local! {
 
 /// The buffer of this thread, for the connection that `borrower` names until another asks.
 pub(crate) fn lend(py: Python<'_>, borrower: usize) -> PyResult<Py<PyMemoryView>> {
-    SHARED.with_borrow_mut(|shared| {
-        if let Some(shared) = shared {
-            shared.borrower = borrower;
-            return Ok(shared.view.clone_ref(py));
-        }
-        if let Some(mut spare) = SPARE.lock_py_attached(py).expect("no panic under this lock").pop() {
-            spare.borrower = borrower;
-            let lent = spare.view.clone_ref(py);
-            *shared = Some(spare);
-            return Ok(lent);
-        }
-        let bytes = (0..SIZE).map(|_| UnsafeCell::new(0)).collect();
-        let buffer = Py::new(py, ReadBuffer { bytes })?;
-        let view = PyMemoryView::from(buffer.bind(py))?.unbind();
-        let lent = view.clone_ref(py);
-        *shared = Some(Shared { buffer, view, borrower });
-        Ok(lent)
-    })
+    let mine = SHARED.with_borrow_mut(|shared| {
+        let shared = shared.as_mut()?;
+        shared.borrower = borrower;
+        Some(shared.view.clone_ref(py))
+    });
+    if let Some(view) = mine {
+        return Ok(view);
+    }
+    // Made while nothing is borrowed: making objects can run Python code, by way of the garbage collector.
+    let spare = spares().pop();
+    let fresh = Shared { borrower, ..spare.map_or_else(|| Shared::new(py), Ok)? };
+    let view = fresh.view.clone_ref(py);
+    let before = SHARED.replace(Some(fresh));
+    drop(before);
+    Ok(view)
 }
 
 /// Gives the buffer of this thread to the next one that reads.
 #[pyfunction]
-pub(crate) fn give_buffer_back(py: Python<'_>) {
+pub(crate) fn give_buffer_back() {
     let Some(mut shared) = SHARED.take() else { return };
     shared.borrower = 0;
-    let mut spare = SPARE.lock_py_attached(py).expect("no panic under this lock");
+    let mut spare = spares();
     if spare.len() < KEPT {
         spare.push(shared);
     } else {

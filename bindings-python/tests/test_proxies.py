@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pproxy
 import pproxy.server
 import pytest
 import websockets.proxy
@@ -22,6 +21,7 @@ from harness import asynchronous
 from itoden.proxy import get_proxy, parse_proxy
 from itoden.uri import parse_uri
 from parity import LIBRARIES, nothing, same, serving
+from proxies import start_proxy
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
@@ -46,8 +46,9 @@ async def proxying(credentials: str = "") -> AsyncIterator[tuple[str, list[str]]
     """A proxy for HTTP, SOCKS 4 and 5 on one port: host and port, and what it was asked for."""
     log: list[str] = []
     pproxy.server.AuthTable._auth.clear()  # it remembers who gave the password
-    proxy = pproxy.Server(f"http+socks4+socks5://127.0.0.1:0{credentials and '#' + credentials}")
-    server = await proxy.start_server({"rserver": [pproxy.Connection("direct")], "verbose": log.append})
+    server = await start_proxy(
+        f"http+socks4+socks5://127.0.0.1:0{credentials and '#' + credentials}", log.append
+    )
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", log
     finally:

@@ -13,7 +13,7 @@ import pytest
 
 from harness import BINARY, PING, PONG, TEXT
 from itoden.sync.streams import Stream
-from sync_parity import LIBRARIES, both_ends, echo, port, running, serving, threaded, until
+from sync_parity import LIBRARIES, both_ends, echo, limited, port, raised, running, serving, threaded, until
 from test_sync_closing import raw_peer
 from test_sync_opening import client_context, server_context
 
@@ -246,3 +246,42 @@ def test_systems_where_calls_can_not_be_told_not_to_wait(
                 connection.recv(timeout=0.01)
             assert connection.ping().wait(30)
         assert connection.close_code == 1000
+
+
+@threaded
+def test_a_sender_goes_on_when_another_thread_has_written_what_it_waits_for() -> None:
+    connection, server = raw_peer(LIBRARY, ping_interval=None)
+    transport = connection._io
+    begin = transport._begin
+
+    def begin_and_be_overtaken(*arguments: Any) -> Any:
+        """After the sender has looked, and before it waits, the watcher writes."""
+        role = begin(*arguments)
+        while transport._unsent:
+            server.sock.recv(1 << 20)
+            limited(transport.flush_and_tell)
+        return role
+
+    transport._begin = begin_and_be_overtaken
+    connection.send(bytes(20_000_000))
+    connection._abort()
+    server.end()
+
+
+@threaded
+def test_a_follower_goes_on_when_what_it_waits_for_comes_from_no_turn_of_the_driver() -> None:
+    connection, server = raw_peer(LIBRARY, ping_interval=None)
+    receiving = threading.Thread(target=lambda: raised(connection.recv), daemon=True)
+    receiving.start()
+    until(lambda: connection._io._driven)
+    pong = connection.ping()
+    waiting = threading.Thread(target=pong.wait, daemon=True)
+    waiting.start()
+    until(lambda: connection._io._happen())  # it follows
+    with connection._io.lock:
+        pong.set_result(0.1)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    connection._abort()
+    receiving.join(10)
+    server.end()

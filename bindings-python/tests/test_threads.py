@@ -6,6 +6,7 @@ import asyncio
 import functools
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -187,3 +188,20 @@ async def test_other_threads_look_at_a_connection_of_a_loop() -> None:
             over.set()
             await asyncio.gather(*looking)
     assert set(seen) == {(itoden.State.OPEN, None, None, True)}
+
+
+if sys.version_info >= (3, 12):  # before, cached properties have a lock of their own
+
+    def test_threads_that_ask_for_the_number_of_a_connection_at_once_are_told_the_same(
+        echo: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both_make_one, make, told = threading.Barrier(2), uuid.uuid4, set[uuid.UUID]()
+
+        def made_at_once() -> uuid.UUID:
+            both_make_one.wait(30)
+            return make()
+
+        with connect(echo, proxy=None) as connection:
+            monkeypatch.setattr(uuid, "uuid4", made_at_once)
+            in_threads(*[lambda: told.add(connection.id)] * 2)
+            assert told == {connection.id}

@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import pproxy
 import pytest
 
 import itoden
 from parity import nothing, serving
+from proxies import start_proxy
 from test_fragments import each
 from test_proxies import forwarding
 
@@ -56,9 +56,7 @@ def test_messages_go_both_ways(secure: bool, through: str | None) -> None:
     server_context, client_context = tls()
 
     async def scenario() -> None:
-        proxy = await pproxy.Server("http+socks5://127.0.0.1:0").start_server(
-            {"rserver": [pproxy.Connection("direct")], "verbose": lambda _: None}
-        )
+        proxy = await start_proxy("http+socks5://127.0.0.1:0", lambda _: None)
         address = proxy.sockets[0].getsockname()
         options: dict[str, Any] = {"ssl": client_context} if secure else {}
         async with (

@@ -58,12 +58,17 @@ class Waiter(threading.Event):
     def set_result(self, result: float | None) -> None:
         """It came."""
         self.latency = result
-        self.set()
+        self._settle()
 
     def set_exception(self, exception: BaseException) -> None:
         """It will not come."""
         if self.ack_on_close:
-            self.set()
+            self._settle()
+
+    def _settle(self) -> None:
+        # Who waits for it may follow another thread, that waits for something to read.
+        self.set()
+        self._transport.tell()
 
     def exception(self) -> None:
         """Nobody need look at the exception."""
@@ -131,7 +136,7 @@ class Transport(Line):
     def resume_reading(self) -> None:
         """Reading goes on."""
         self._reading_paused = False
-        self._tell()
+        self.tell()
         self._look_after()
 
     def can_write_eof(self) -> bool:
@@ -205,7 +210,7 @@ class Transport(Line):
             if self.ended:
                 return done()
             left = None if until is None else until - time.monotonic()
-            self._step(seen, left if left is None or left > 0 else 0)
+            self._step(seen, left if left is None or left > 0 else 0, done)
             if left is not None and left <= 0:
                 return done()
 
@@ -220,9 +225,9 @@ class Transport(Line):
                 return taken
             self._step(seen, None)
 
-    def _step(self, seen: int, timeout: float | None) -> None:
+    def _step(self, seen: int, timeout: float | None, done: Callable[[], bool] | None = None) -> None:
         """One turn, or if another thread drives: until it has done one. Nothing if more has happened than was
-        `seen`."""
+        `seen`. `done`: what is waited for, if it is not only something to read."""
         timer = self.timer
         with self._changed:
             role = self._begin(seen, self._reading_paused, bool(self._unsent))
@@ -235,7 +240,7 @@ class Transport(Line):
             return
         if role == _DRIVE:
             try:
-                self.turn(timeout)
+                self.turn(timeout, done)
             finally:
                 self._leave(True, True)
             return
@@ -264,7 +269,7 @@ class Transport(Line):
         """Called by the native half: the transport has ended, and nobody uses the socket any more."""
         self.stream.close()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """Something happened."""
         if self._happen():
             self._wake()
@@ -296,15 +301,20 @@ class Transport(Line):
 
     # --- turns ---
 
-    def turn(self, timeout: float | None) -> None:
-        """Waits for the socket or the time, so many seconds at the most, and does what is to be done."""
+    def turn(self, timeout: float | None, done: Callable[[], bool] | None = None) -> None:
+        """Waits for the socket or the time, so many seconds at the most, and does what is to be done. Not if
+        it is `done`."""
         stream = self.stream
-        if self.ended:
+        with self.lock:
+            # What is not done now, and what this does not do itself, others do by writing all that is unsent:
+            # which is noticed where room to write is waited for too, and only there.
+            if self.ended or (done is not None and done()):
+                return
+            read = not self._reading_paused
+            unsent = bool(self._unsent)
+        if not unsent and self._turn(self._connection, timeout):
             return
-        if self._turn(self._connection, timeout):
-            return
-        read = not self._reading_paused
-        write = bool(self._unsent) and not stream.writing_wants_to_read
+        write = unsent and not stream.writing_wants_to_read
         if read and stream.pending():
             readable, writable = True, False
         else:
@@ -419,7 +429,7 @@ class Transport(Line):
         """Writes what there is room for, and wakes those who wait for it."""
         with self.lock:
             self._flush()
-        self._tell()
+        self.tell()
 
     def _tick(self) -> None:
         """Does what is due."""
@@ -433,7 +443,7 @@ class Transport(Line):
     def tick(self) -> None:
         """For the watcher: does what is due."""
         self._tick()
-        self._tell()
+        self.tell()
 
     def _end(self, because: Exception | None) -> None:
         """The end of the transport. The socket is given back by the last thread that has it in its hands."""
@@ -446,7 +456,7 @@ class Transport(Line):
         if used:
             self.stream.shut()
         self._connection.connection_lost(because)
-        self._tell()
+        self.tell()
         if not used:
             self.stream.close()
 

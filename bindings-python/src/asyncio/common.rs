@@ -6,7 +6,6 @@ use std::time::Duration;
 use itoden_core::{CloseFrame, SendError, Timestamp};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 
 use super::protocol::AsyncConnection;
 use super::sending::Taken;
@@ -17,7 +16,7 @@ use crate::errors::{self, Ended};
 
 impl AsyncConnection {
     pub(super) fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).expect("no panic under this lock")
+        self.state.lock(py)
     }
 
     /// Changes the state, then does what that asks for.
@@ -51,7 +50,9 @@ impl AsyncConnection {
 
     pub(super) fn fail_writing(this: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
         let because = error.into_value(this.py()).into_any();
-        Self::change(this, false, |state| state.fail_writing(because))
+        let one_too_many = Self::change(this, false, |state| state.fail_writing(because))?;
+        drop(one_too_many);
+        Ok(())
     }
 
     pub(super) fn arm_timer(this: &Bound<'_, Self>, deadline: Timestamp, delay: Duration) -> PyResult<()> {

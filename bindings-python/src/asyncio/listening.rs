@@ -114,8 +114,8 @@ impl Listener {
 }
 
 impl State {
-    /// From now on messages are told instead of kept, those that came already first.
-    pub(super) fn listen(&mut self, callbacks: Callbacks) {
+    /// From now on messages are told instead of kept, those that came already first. Returns who was told before.
+    pub(super) fn listen(&mut self, callbacks: Callbacks) -> Option<Listener> {
         let messages = mem::take(&mut self.queue).into_iter().filter_map(|received| match received {
             Received::Message(message) => Some(Told::Message(message)),
             Received::Fragment(_) => None,
@@ -123,7 +123,8 @@ impl State {
         let mut told: VecDeque<Told> = messages.collect();
         told.extend(self.lost.then_some(Told::Closed));
         let callbacks = Arc::new(callbacks);
-        self.listener = Some(Listener { callbacks, told, waiting: 0, paused: false, failed: false, telling: false });
+        let listener = Listener { callbacks, told, waiting: 0, paused: false, failed: false, telling: false };
+        self.listener.replace(listener)
     }
 
     /// Decodes what waits behind a full batch, unless the application wants nothing more.

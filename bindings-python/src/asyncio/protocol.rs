@@ -1,7 +1,5 @@
 //! The Python class, which is the asyncio protocol itself.
 
-use std::sync::Mutex;
-
 use itoden_core::handshake::{HttpVersion, RequestHead};
 use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
@@ -19,6 +17,7 @@ use super::trace::{Traced, kind_name};
 use super::waiter::When;
 use crate::convert::{Fields, Payload, headers_from_python};
 use crate::errors;
+use crate::guarded::Guarded;
 use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
 use crate::sans_io::handshake::{ClientHandshake, Request, Response, request_to_python};
@@ -35,7 +34,7 @@ type TakenFragment = (Py<PyAny>, Option<bool>, bool);
 /// state.
 #[pyclass(frozen, subclass, module = "itoden._native")]
 pub(crate) struct AsyncConnection {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Guarded<State>,
     write_limit: (usize, Option<usize>),
     is_server: bool,
 }
@@ -48,17 +47,16 @@ impl AsyncConnection {
     fn new(settings: &Bound<'_, Settings>, is_server: bool) -> Self {
         let settings = settings.get().shared.clone();
         let write_limit = settings.write_limit;
-        Self { state: Mutex::new(State::new(settings)), write_limit, is_server }
+        Self { state: Guarded::new(State::new(settings)), write_limit, is_server }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Locked: in use, and so not to be collected.
-        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let Some(state) = self.state.look() else { return Ok(()) };
         state.visit(&visit)
     }
 
     fn __clear__(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Some(mut state) = self.state.look() else { return };
         let settings = state.settings.clone();
         let before = std::mem::replace(&mut *state, State::new(settings));
         drop(state);
@@ -95,16 +93,19 @@ impl AsyncConnection {
         let direct = Direct::of(&transport);
         let tls = transport.getattr_opt(intern!(py, "_records"))?.and_then(|records| records.cast_into().ok());
         let in_threads = transport.is_instance_of::<Line>();
-        Self::change(slf, true, |state| {
+        let before = Self::change(slf, true, |state| {
             state.direct = direct;
-            state.tls = tls.map(Bound::unbind);
             state.in_threads = in_threads;
-            state.transport = Some(transport.unbind());
-            state.event_loop = Some(event_loop.unbind());
+            let tls = std::mem::replace(&mut state.tls, tls.map(Bound::unbind));
+            let transport = state.transport.replace(transport.unbind());
+            let before = (tls, transport, state.event_loop.replace(event_loop.unbind()));
             if slf.get().is_server {
                 state.read_request();
             }
-        })
+            before
+        })?;
+        drop(before);
+        Ok(())
     }
 
     /// Where the transport is to read into: a buffer that all connections of the thread share.
@@ -381,10 +382,13 @@ impl AsyncConnection {
     /// From now on messages are told to functions, instead of waiting to be taken: `on_message`, `on_ping`, `on_pong`,
     /// `on_close`, `on_pause` and `on_resume`, each of them or `None`.
     fn _listen(slf: &Bound<'_, Self>, callbacks: Callbacks) -> PyResult<()> {
-        Self::change(slf, true, |state| {
-            state.listen(callbacks);
+        let before = Self::change(slf, true, |state| {
+            let before = state.listen(callbacks);
             state.pause_listening(slf.py(), false);
-        })
+            before
+        })?;
+        drop(before);
+        Ok(())
     }
 
     /// Tells the listener nothing and reads nothing from now on, or goes on with both.

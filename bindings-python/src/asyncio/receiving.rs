@@ -210,13 +210,17 @@ impl State {
         }
     }
 
-    /// The transport takes no more bytes, because of the exception `because`.
-    pub(super) fn fail_writing(&mut self, because: Py<PyAny>) {
+    /// The transport takes no more bytes, because of the exception `because`. Returns it if another came first.
+    pub(super) fn fail_writing(&mut self, because: Py<PyAny>) -> Option<Py<PyAny>> {
         if let Phase::Open(core) = &mut self.phase {
             core.handle_write_failure(now());
         }
-        self.lost_because.get_or_insert(because);
         self.given_up = true;
+        if self.lost_because.is_some() {
+            return Some(because);
+        }
+        self.lost_because = Some(because);
+        None
     }
 
     /// Lets the core decode although the queue is full.

@@ -4,19 +4,20 @@
 //! end, and whatever else is rare, are Python's: methods of `TLSTransport`.
 
 use std::mem;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
 use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 
 use super::direct::Direct;
 use super::protocol::AsyncConnection;
+use crate::guarded::Guarded;
 use crate::read_buffer;
 
 /// How many bytes are encrypted before they are written, and passed on at once to a protocol that brings no buffer.
@@ -26,7 +27,7 @@ const PIECE: usize = 256 << 10;
 #[pyclass(frozen, subclass, module = "itoden._native")]
 pub(crate) struct TlsRecords {
     ssl: Ssl,
-    links: Mutex<Links>,
+    links: Guarded<Links>,
     opened: AtomicBool,
     paused: AtomicBool,
     closing: AtomicBool,
@@ -110,7 +111,7 @@ impl TlsRecords {
             outgoing: outgoing.unbind(),
         };
         let [opened, paused, closing, holding, queued] = [const { AtomicBool::new(false) }; 5];
-        Ok(Self { ssl, links: Mutex::default(), opened, paused, closing, holding, queued })
+        Ok(Self { ssl, links: Guarded::default(), opened, paused, closing, holding, queued })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -118,8 +119,7 @@ impl TlsRecords {
         for one in [read, write, pending, incoming, feed, outgoing, take] {
             visit.call(one)?;
         }
-        // Locked: in use, and so not to be collected.
-        let Ok(links) = self.links.try_lock() else { return Ok(()) };
+        let Some(links) = self.links.look() else { return Ok(()) };
         visit.call(&links.owner)?;
         visit.call(&links.raw)?;
         match &links.protocol {
@@ -130,7 +130,7 @@ impl TlsRecords {
     }
 
     fn __clear__(&self) {
-        let Ok(mut links) = self.links.try_lock() else { return };
+        let Some(mut links) = self.links.look() else { return };
         let before = mem::take(&mut *links);
         drop(links);
         drop(before);
@@ -352,7 +352,7 @@ impl TlsRecords {
 
 impl TlsRecords {
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Links> {
-        self.links.lock_py_attached(py).expect("no panic under this lock")
+        self.links.lock(py)
     }
 
     fn owner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

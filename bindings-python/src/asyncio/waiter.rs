@@ -1,16 +1,18 @@
 //! What a task awaits in `recv()` while nothing has come.
 
 use std::mem;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
 use pyo3::PyTraverseError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyTuple};
+
+use crate::guarded::Guarded;
 
 /// Waits for a message: a future of asyncio's in all that tasks ask of one. But where a future has its loop call the task
 /// in its next turn, this runs the task at once, within the callback of the transport that brought the message: that
@@ -22,7 +24,7 @@ pub(crate) struct MessageWaiter {
     blocking: AtomicBool,
     /// Whoever awaited it goes on.
     resumed: AtomicBool,
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 /// When a task runs that is woken.
@@ -61,8 +63,7 @@ enum Outcome {
 impl MessageWaiter {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
-        // Locked: in use, and so not to be collected.
-        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        let Some(state) = self.state.look() else { return Ok(()) };
         if let Outcome::Cancelled(message) = &state.outcome {
             visit.call(message)?;
         }
@@ -73,7 +74,7 @@ impl MessageWaiter {
     }
 
     fn __clear__(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Some(mut state) = self.state.look() else { return };
         let before = mem::take(&mut *state);
         drop(state);
         drop(before);
@@ -166,17 +167,19 @@ impl MessageWaiter {
     }
 
     fn remove_done_callback(&self, py: Python<'_>, callback: Bound<'_, PyAny>) -> PyResult<usize> {
-        // Comparing runs Python code, so not under the lock.
-        let all = mem::take(&mut self.lock(py).callbacks);
-        let (count, mut left) = (all.len(), Vec::new());
+        // Comparing runs Python code, so not under the lock, and the callbacks stay meanwhile: it may fail, or the message come.
+        let all: Vec<_> = self.lock(py).callbacks.iter().map(|(one, _)| one.clone_ref(py)).collect();
+        let mut equal = Vec::new();
         for one in all {
-            if !callback.eq(one.0.bind(py))? {
-                left.push(one);
+            if callback.eq(one.bind(py))? {
+                equal.push(one);
             }
         }
-        let removed = count - left.len();
-        self.lock(py).callbacks.append(&mut left);
-        Ok(removed)
+        let removed: Vec<_> = {
+            let callbacks = &mut self.lock(py).callbacks;
+            callbacks.extract_if(.., |(one, _)| equal.iter().any(|equal| equal.is(&*one))).collect()
+        };
+        Ok(removed.len())
     }
 
     #[pyo3(signature = (msg = None))]
@@ -202,11 +205,11 @@ impl MessageWaiter {
 impl MessageWaiter {
     pub(super) fn new(event_loop: Py<PyAny>) -> Self {
         let (blocking, resumed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { event_loop, blocking, resumed, state: Mutex::default() }
+        Self { event_loop, blocking, resumed, state: Guarded::default() }
     }
 
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).expect("no panic under this lock")
+        self.state.lock(py)
     }
 
     /// What whoever waits is told, if it is decided.

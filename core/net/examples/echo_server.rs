@@ -64,7 +64,8 @@ async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, config: Arc<Con
 
 fn acceptor(file: &str) -> Result<TlsAcceptor, Failure> {
     let chain = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, PrivateKeyDer::from_pem_file(file)?)?;
+    let config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, PrivateKeyDer::from_pem_file(file)?)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
