@@ -266,8 +266,8 @@ def _awaiting(kwargs: dict[str, Any], connection_class: Callable[..., _AsyncConn
     make = kwargs.get("create_connection") or connection_class
     options.check_callback("create_connection", make)
 
-    def make_connection(*args: Any) -> _AsyncConnection:
-        connection = make(*args)
+    def make_connection(*args: Any, **kwargs: Any) -> _AsyncConnection:
+        connection = make(*args, **kwargs)
         connection._await_listener()
         return connection
 

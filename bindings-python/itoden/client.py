@@ -4,22 +4,24 @@ request."""
 from __future__ import annotations
 
 import base64
+import logging
 import random
 import ssl as ssl_module
 import urllib.parse
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
 
 from . import _native, limits, options
 from .datastructures import Headers, HeadersLike
 from .exceptions import InvalidMessage, InvalidStatus, SecurityError
 from .http11 import Request, Response
 from .protocol import CLIENT, Protocol
+from .proxy import parse_proxy
 from .state import CONNECTING, State
 from .typing import LoggerLike
 from .uri import WebSocketURI, parse_uri
 
-__all__ = ["ClientProtocol", "RequestPlan", "backoff", "check_ssl", "decide", "process_exception"]
+__all__ = ["ClientProtocol", "Connecting", "backoff", "check_ssl", "decide", "process_exception"]
 
 _REDIRECTS = (300, 301, 302, 303, 307, 308)
 _RETRIED = (500, 502, 503, 504)
@@ -85,16 +87,20 @@ def backoff(
         yield max_delay
 
 
-class RequestPlan:
-    """Where a client connects to and what it asks there; a redirect changes it.
+class Connecting:
+    """Where `connect()` on asyncio and `reconnect()` in threads lead to, and what is asked there.
 
-    Args:
-        uri: the URI as it was given.
-        settings: the settings of the connection.
-        origin: the value of Origin, or `None`.
-        subprotocols: what is offered.
-        additional_headers: further header fields.
+    Attributes:
+        uri: the URI as it was given, or where a redirect led. Setting it leads elsewhere.
+        ws_uri: its parts.
+        additional_headers: further header fields. What is set or changed here, as a new token, is sent from
+            the next attempt on.
         user_agent_header: the value of User-Agent, or `None`.
+        proxy: the argument.
+        process_exception: the argument.
+        open_timeout: the argument.
+        reconnect_delays: the argument.
+        logger: the logger.
     """
 
     def __init__(
@@ -103,72 +109,122 @@ class RequestPlan:
         settings: _native.Settings,
         *,
         origin: str | None,
-        subprotocols: list[str],
+        subprotocols: Sequence[str] | None,
         additional_headers: HeadersLike | None,
         user_agent_header: str | None,
+        proxy: str | Literal[True] | None,
+        process_exception: Callable[[Exception], Exception | None],
+        open_timeout: float | None,
+        reconnect_delays: Callable[[], Generator[float]],
+        logger: LoggerLike | None,
+        create_connection: object,
     ) -> None:
         self.uri = uri
-        self.parts = parse_uri(uri)
+        self.additional_headers: HeadersLike | None = additional_headers
+        if isinstance(additional_headers, Iterator):  # to be read once, but there may be several attempts
+            self.additional_headers = Headers(additional_headers)
         self.user_agent_header = options.check_str("user_agent_header", user_agent_header)
         self._settings = settings
         self._origin = options.check_str("origin", origin)
-        self._subprotocols = subprotocols
-        self._additional = Headers() if additional_headers is None else Headers(additional_headers)
+        self._subprotocols = options.check_subprotocols(subprotocols)
         # What can't be sent is refused here, before anything is connected.
-        self.handshake()
+        self._handshake()
+        if proxy not in (None, True):
+            parse_proxy(cast(str, proxy))
+        options.check_callback("process_exception", process_exception, required=True)
+        options.check_callback("reconnect_delays", reconnect_delays, required=True)
+        options.check_callback("create_connection", create_connection)
+        self.proxy = proxy
+        self.process_exception = process_exception
+        self.open_timeout = options.check_timeout("open_timeout", open_timeout)
+        self.reconnect_delays = reconnect_delays
+        self.logger = logger if logger is not None else logging.getLogger("itoden.client")
 
-    def handshake(self) -> _native.ClientHandshake:
+    @property
+    def uri(self) -> str:
+        """The URI."""
+        return self._uri
+
+    @uri.setter
+    def uri(self, uri: str) -> None:
+        self.ws_uri = parse_uri(uri)
+        self._uri = uri
+
+    def _handshake(self) -> _native.ClientHandshake:
         """A new handshake."""
         headers = Headers()
         if self._origin is not None:
             headers["Origin"] = self._origin
-        if self.parts.authorization is not None and "Authorization" not in self._additional:
-            headers["Authorization"] = self.parts.authorization
-        headers.update(self._additional)
+        additional = Headers(() if self.additional_headers is None else self.additional_headers)
+        if self.ws_uri.authorization is not None and "Authorization" not in additional:
+            headers["Authorization"] = self.ws_uri.authorization
+        headers.update(additional)
         if self.user_agent_header is not None:
             headers.setdefault("User-Agent", self.user_agent_header)
         return _native.ClientHandshake(
-            self.parts.host_header,
-            self.parts.resource_name,
+            self.ws_uri.host_header,
+            self.ws_uri.resource_name,
             subprotocols=self._subprotocols,
             headers=list(headers.raw_items()),
             settings=self._settings,
         )
 
-    def follow(self, exc: Exception, network: dict[str, Any]) -> bool:
-        """Changes to where an answer sends this client; `False` if it is not a redirect.
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Whether to follow a redirect. Subclasses may decide otherwise; returning `exc` follows none.
 
         Args:
             exc: what the handshake raised.
-            network: the arguments for the event loop: some of them allow no redirect, or none elsewhere.
+
+        Returns:
+            The URI that an answer leads to, or an exception to raise: `exc` itself if it tells of no
+            redirect; `SecurityError` or `ValueError` if it is not safe to go there, or the arguments don't
+            allow it. Credentials in `additional_headers` are removed if it leads to another origin.
 
         Raises:
-            SecurityError: it is not safe to go there.
-            ValueError: the arguments don't allow to go there.
             InvalidURI: what it leads to is not a WebSocket URI.
         """
         if not isinstance(exc, InvalidStatus) or exc.response.status_code not in _REDIRECTS:
-            return False
+            return exc
         location = exc.response.headers.get_all("Location")
         if len(location) != 1:
-            return False
+            return exc
         uri = _websocket_scheme(urllib.parse.urljoin(self.uri, location[0]))
         parts = parse_uri(uri)
+        network = self._network()
         if network.get("sock") is not None:
-            raise ValueError(f"cannot follow redirect to {uri} with a preexisting socket")
-        if self.parts.secure and not parts.secure:
-            raise SecurityError(f"cannot follow redirect to non-secure URI {uri}")
-        if _origin_of(self.parts) != _origin_of(parts):
+            return ValueError(f"cannot follow redirect to {uri} with a preexisting socket")
+        if self.ws_uri.secure and not parts.secure:
+            return SecurityError(f"cannot follow redirect to non-secure URI {uri}")
+        if _origin_of(self.ws_uri) != _origin_of(parts):
             if network.get("unix"):
-                raise ValueError(f"cannot follow cross-origin redirect to {uri} with a Unix socket")
+                return ValueError(f"cannot follow cross-origin redirect to {uri} with a Unix socket")
             if network.get("host") is not None or network.get("port") is not None:
-                raise ValueError(
+                return ValueError(
                     f"cannot follow cross-origin redirect to {uri} with an explicit host or port"
                 )
-            kept = [field for field in self._additional.raw_items() if field[0].lower() not in _CREDENTIALS]
-            self._additional = Headers(kept)
-        self.uri, self.parts = uri, parts
-        return True
+            if self.additional_headers is not None:
+                fields = Headers(self.additional_headers).raw_items()
+                self.additional_headers = Headers(
+                    [field for field in fields if field[0].lower() not in _CREDENTIALS]
+                )
+        return uri
+
+    def _network(self) -> Mapping[str, Any]:
+        """The arguments for the network: some of them allow no redirect, or none elsewhere."""
+        raise NotImplementedError
+
+    def _follow(self, error: Exception) -> bool:
+        """Changes to where an answer leads; `False` if it leads nowhere and is to be raised itself."""
+        try:
+            decided = self.process_redirect(error)
+            if isinstance(decided, str):
+                self.uri = decided
+                return True
+        except Exception as refused:
+            raise refused from error
+        if decided is error:
+            return False
+        raise decided from error
 
 
 def _origin_of(uri: WebSocketURI) -> tuple[bool, str, int]:

@@ -24,10 +24,13 @@ _FAILED = "Failed to open a WebSocket connection"
 class Openable(Protocol):
     """The native half of a server's connection, as far as it is needed here."""
 
-    logger: LoggerLike
     response: Response | None
     handshake_exc: Exception | None
 
+    @property
+    def logger(self) -> LoggerLike: ...
+    def _info(self, message: str, *args: object) -> None: ...
+    def _debug(self, message: str, *args: object) -> None: ...
     def _check_request(self) -> None: ...
     def _offered_subprotocols(self) -> list[str]: ...
     def _propose(self, subprotocol: str | None, headers: _Fields) -> tuple[int, str, _Fields]: ...
@@ -83,16 +86,16 @@ class Rules:
 
     def _refusal(self, connection: Openable, error: Exception) -> Response:
         if isinstance(error, InvalidOrigin):
-            connection.logger.debug("! invalid origin", exc_info=True)
+            connection._debug("! invalid origin")
             return refusal(http.HTTPStatus.FORBIDDEN, f"{_FAILED}: {error}.\n")
         if isinstance(error, NegotiationError):
-            connection.logger.debug("! invalid handshake", exc_info=True)
+            connection._debug("! invalid handshake")
             return refusal(http.HTTPStatus.BAD_REQUEST, f"{_FAILED}: {error}.\n")
         answer = getattr(error, "answer", None)
         if answer is None:
             connection.logger.error("opening handshake failed", exc_info=True)
             return self.failure()
-        connection.logger.debug("! invalid handshake", exc_info=True)
+        connection._debug("! invalid handshake")
         (status, reason, fields), body = answer
         response = Response(status, reason, Headers(fields), body)
         response.headers.setdefault("Date", formatdate(usegmt=True))
@@ -128,7 +131,7 @@ class Rules:
             else:
                 connection.response = response
                 connection._log_response()
-                connection.logger.info("connection open")
+                connection._info("connection open")
                 return
         try:
             answer = response.serialize()
@@ -139,7 +142,7 @@ class Rules:
         connection.response = response
         connection._refuse(answer)
         connection._log_response()
-        connection.logger.info(
+        connection._info(
             "HTTP response sent (%d %s)" if forced else "connection rejected (%d %s)",
             response.status_code,
             response.reason_phrase,

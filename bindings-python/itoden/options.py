@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,12 +73,12 @@ def check_int(argument: str, value: object) -> int:
 
 
 def check_timeout(argument: str, value: object) -> float | None:
-    """A number of seconds, or None for no limit."""
-    if value is None:
+    """A number of seconds; None, as an endless one, is no limit."""
+    if value is None or value == math.inf:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{argument} must be a number of seconds or None, not {type(value).__name__}")
-    if not 0 <= value < math.inf:
+    if not value >= 0:
         raise ValueError(f"{argument} is {value}; it must be a number of seconds, 0 or more, or None")
     return float(value)
 
@@ -99,6 +100,14 @@ def check_callback(argument: str, value: Any, *, required: bool = False) -> None
     if not callable(value) and (required or value is not None):
         allowed = "a function" if required else "a function or None"
         raise TypeError(f"{argument} must be {allowed}, not {type(value).__name__}")
+
+
+def tls_context(ssl: Any, kwargs: dict[str, Any]) -> Any:
+    """`ssl`, or what is given by its old name, `ssl_context`."""
+    if ssl is not None or "ssl_context" not in kwargs:
+        return ssl
+    warnings.warn("ssl_context was renamed to ssl", DeprecationWarning, stacklevel=3)
+    return kwargs.pop("ssl_context")
 
 
 def check_str(argument: str, value: object) -> str | None:

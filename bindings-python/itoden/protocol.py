@@ -152,6 +152,7 @@ class Protocol:
         wire: BaseConnection = BaseConnection.__new__(BaseConnection, self._settings, side is SERVER)
         self._wire = wire
         wire._signs = (">", "<") if side is CLIENT else ("<", ">")
+        wire.logger = self.logger  # its records are about no connection that there is
         wire.__init__(self.logger)  # type: ignore[misc]
         output: Any = self._output
         wire._attach(output, output)

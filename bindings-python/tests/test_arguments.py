@@ -38,7 +38,7 @@ WRONG = [
     ("open_timeout", -1, ValueError),
     ("open_timeout", float("nan"), ValueError),
     ("close_timeout", "10", TypeError),
-    ("close_timeout", float("inf"), ValueError),
+    ("close_timeout", float("nan"), ValueError),
     ("subprotocols", "chat", TypeError),
     ("subprotocols", [1], TypeError),
     ("compression", "gzip", ValueError),
@@ -49,7 +49,7 @@ WRONG = [
     ("ping_interval", "20", TypeError),
     ("ping_interval", -1, ValueError),
     ("ping_timeout", "20", TypeError),
-    ("ping_timeout", float("inf"), ValueError),
+    ("ping_timeout", float("-inf"), ValueError),
     ("create_connection", 1, TypeError),
 ]
 

@@ -88,5 +88,5 @@ def test_every_parameter_of_a_method_of_servers_is_there(name: str) -> None:
 )  # fmt: skip
 def test_every_attribute_of_a_connection_is_there_before_it_is_open(attribute: str) -> None:
     settings = itoden.connect("ws://localhost/")._settings
-    connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/")._logger)
+    connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/").logger)
     assert hasattr(connection, attribute)

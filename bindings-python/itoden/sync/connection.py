@@ -72,7 +72,7 @@ class Connection(BaseConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport when it has ended."""
-        if exc is not None and self.logger.isEnabledFor(logging.DEBUG):
+        if exc is not None and self._logger.isEnabledFor(logging.DEBUG):
             self.logger.debug("! error while receiving data", exc_info=exc)
         super().connection_lost(exc)
         self._log_state()
