@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from . import _native, limits, options
-from .datastructures import Headers, HeadersLike
+from .datastructures import Headers, HeadersLike, pairs_of
 from .exceptions import InvalidMessage, InvalidStatus, SecurityError
 from .http11 import Request, Response
 from .protocol import CLIENT, Protocol
@@ -122,7 +122,7 @@ class Connecting:
         self.uri = uri
         self.additional_headers: HeadersLike | None = additional_headers
         if isinstance(additional_headers, Iterator):  # to be read once, but there may be several attempts
-            self.additional_headers = Headers(additional_headers)
+            self.additional_headers = Headers._of(pairs_of(additional_headers))
         self.user_agent_header = options.check_str("user_agent_header", user_agent_header)
         self._settings = settings
         self._origin = options.check_str("origin", origin)
@@ -152,20 +152,19 @@ class Connecting:
 
     def _handshake(self) -> _native.ClientHandshake:
         """A new handshake."""
-        headers = Headers()
-        if self._origin is not None:
-            headers["Origin"] = self._origin
-        additional = Headers(() if self.additional_headers is None else self.additional_headers)
-        if self.ws_uri.authorization is not None and "Authorization" not in additional:
-            headers["Authorization"] = self.ws_uri.authorization
-        headers.update(additional)
-        if self.user_agent_header is not None:
-            headers.setdefault("User-Agent", self.user_agent_header)
+        fields = [] if self._origin is None else [("Origin", self._origin)]
+        additional = [] if self.additional_headers is None else [*pairs_of(self.additional_headers)]
+        names = {name.lower() for name, _ in additional}
+        if self.ws_uri.authorization is not None and "authorization" not in names:
+            fields.append(("Authorization", self.ws_uri.authorization))
+        fields += additional
+        if self.user_agent_header is not None and "user-agent" not in names:
+            fields.append(("User-Agent", self.user_agent_header))
         return _native.ClientHandshake(
             self.ws_uri.host_header,
             self.ws_uri.resource_name,
             subprotocols=self._subprotocols,
-            headers=list(headers.raw_items()),
+            headers=fields,
             settings=self._settings,
         )
 
@@ -203,9 +202,12 @@ class Connecting:
                     f"cannot follow cross-origin redirect to {uri} with an explicit host or port"
                 )
             if self.additional_headers is not None:
-                fields = Headers(self.additional_headers).raw_items()
                 self.additional_headers = Headers(
-                    [field for field in fields if field[0].lower() not in _CREDENTIALS]
+                    [
+                        field
+                        for field in pairs_of(self.additional_headers)
+                        if field[0].lower() not in _CREDENTIALS
+                    ]
                 )
         return uri
 
@@ -312,14 +314,14 @@ class ClientProtocol(Protocol):
         if self.uri.authorization is not None:
             headers["Authorization"] = self.uri.authorization
         handshake = self._handshake(headers, self.uri.host_header, None)
-        return Request(handshake.target, Headers(handshake.headers))
+        return Request(handshake.target, Headers._of(handshake.headers))
 
     def send_request(self, request: Request) -> None:
         """Sends a request that `connect()` made. Raises `InvalidHandshake` for what can't be sent."""
         fields = [field for field in request.headers.raw_items() if field[0].lower() not in _OF_THE_HANDSHAKE]
         nonce = base64.b64decode(request.headers["Sec-WebSocket-Key"])
-        handshake = self._handshake(Headers(fields), request.headers["Host"], nonce)
-        self._wire._log_request(Request(handshake.target, Headers(handshake.headers)))
+        handshake = self._handshake(Headers._of(fields), request.headers["Host"], nonce)
+        self._wire._log_request(Request(handshake.target, Headers._of(handshake.headers)))
         self._wire._start(handshake)
 
     def _take_handshake(self) -> None:
@@ -330,7 +332,7 @@ class ClientProtocol(Protocol):
         failed = self._fail_handshake()
         if answer is not None:
             (status, reason, fields), body = answer
-            response = self._wire.response = Response(status, reason, Headers(fields), body)
+            response = self._wire.response = Response(status, reason, Headers._of(fields), body)
             self._wire._log_response()
             self._events.append(response)
             if failed and isinstance(self.handshake_exc, InvalidStatus):

@@ -108,6 +108,19 @@ class WebSocketException(Exception):
     section: str | None = None
     rule: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is copied and pickled: not through `__init__()`, whose arguments may be other ones."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(
+    cls: type[WebSocketException], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> WebSocketException:
+    exception = cls.__new__(cls, *args)
+    BaseException.__init__(exception, *args)
+    exception.__dict__.update(attributes)
+    return exception
+
 
 class ConnectionClosed(WebSocketException):
     """The connection is closed, so nothing can be sent or received any more.

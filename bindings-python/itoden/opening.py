@@ -97,7 +97,7 @@ class Rules:
             return self.failure()
         connection._debug("! invalid handshake")
         (status, reason, fields), body = answer
-        response = Response(status, reason, Headers(fields), body)
+        response = Response(status, reason, Headers._of(fields), body)
         response.headers.setdefault("Date", formatdate(usegmt=True))
         return response
 
@@ -159,7 +159,7 @@ class Rules:
 
     def _proposal(self, connection: Openable, subprotocol: str | None) -> Response:
         status, reason, fields = connection._propose(subprotocol, [])
-        return Response(status, reason, Headers([("Date", formatdate(usegmt=True)), *fields]))
+        return Response(status, reason, Headers._of([("Date", formatdate(usegmt=True)), *fields]))
 
     def _check_origin(self, request: Request) -> None:
         """Raises `InvalidOrigin` unless the request's Origin is allowed (RFC 6455 §10.2)."""

@@ -69,7 +69,7 @@ class ServerProtocol(Protocol):
         asked = self._wire._request()
         if asked is not None:
             method, target, version, fields = asked
-            request = Request(target, Headers(fields), method, f"HTTP/{version}")
+            request = Request(target, Headers._of(fields), method, f"HTTP/{version}")
             self._wire._log_request(request)
             self._request = request
             self._events.append(request)

@@ -72,7 +72,7 @@ def test_an_argument_of_a_wrong_type_or_value_is_named(
         ({"proxy": False}, TypeError, "proxy"),
         ({"process_exception": None}, TypeError, "process_exception"),
         ({"reconnect_delays": 5}, TypeError, "reconnect_delays"),
-        ({"additional_headers": {"X": 1}}, TypeError, "header names and values must be str"),
+        ({"additional_headers": {"X": None}}, TypeError, "header names and values must be str"),
         ({"additional_headers": {"X\r\nY": "z"}}, ValueError, "header name"),
         ({"additional_headers": {"X": "a\r\nb"}}, ValueError, "header value"),
         ({"additional_headers": {"Upgrade": "h2c"}}, ValueError, "Upgrade"),

@@ -39,7 +39,7 @@ class ClientConnection(Connection):
 
     async def handshake(self, handshake: _native.ClientHandshake) -> None:
         """Does the opening handshake. Raises `InvalidHandshake` if it fails."""
-        self.request = Request(handshake.target, Headers(handshake.headers))
+        self.request = Request(handshake.target, Headers._of(handshake.headers))
         self._start(handshake)
         self._log_request(self.request)
         waiter = self._wait_opening()
@@ -48,7 +48,7 @@ class ClientConnection(Connection):
         answer = self._response()
         if answer is not None:
             (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers(fields), body)
+            self.response = Response(status, reason, Headers._of(fields), body)
             self._log_response()
         try:
             self._check_opening()

@@ -46,7 +46,7 @@ class Opening:
         if asked is None:
             return False
         method, target, version, fields = asked
-        request = connection.request = Request(target, Headers(fields), method, f"HTTP/{version}")
+        request = connection.request = Request(target, Headers._of(fields), method, f"HTTP/{version}")
         connection._log_request(request)
 
         subprotocol = None

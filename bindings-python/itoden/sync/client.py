@@ -47,7 +47,7 @@ class ClientConnection(Connection):
             InvalidHandshake: it fails.
             TimeoutError: the answer does not come in time.
         """
-        self.request = Request(handshake.target, Headers(handshake.headers))
+        self.request = Request(handshake.target, Headers._of(handshake.headers))
         self._log_request(self.request)
         with self._io.lock:
             self._start(handshake)
@@ -56,7 +56,7 @@ class ClientConnection(Connection):
         answer = self._response()
         if answer is not None:
             (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers(fields), body)
+            self.response = Response(status, reason, Headers._of(fields), body)
             self._log_response()
         try:
             self._check_opening()
