@@ -126,6 +126,29 @@ def test_a_connection_that_sends_fragments_is_passed_over_with_a_warning(
     assert records == expected
 
 
+def test_a_connection_that_waits_to_send_a_whole_message_is_not_passed_over() -> None:
+    async def scenario(library: Any) -> object:
+        async with connected(library, 1, compression=None) as (server, (client,)):
+            (end,) = server.connections
+            await end.send(["a", "b"])
+            client.transport.pause_reading()
+
+            async def send() -> None:
+                for _ in range(16):
+                    await end.send(bytes(1 << 20))
+
+            sending = asyncio.create_task(send())
+            await asyncio.sleep(0.01)
+            assert not sending.done()
+            library.broadcast(server.connections, "all", raise_exceptions=True)
+            client.transport.resume_reading()
+            sizes = [len(await client.recv()) for _ in range(18)]
+            await sending
+            return sorted(sizes)
+
+    assert same(scenario) == [2, 3, *[1 << 20] * 16]
+
+
 def send_until_it_fails(server: itoden.Server, message: bytes) -> None:
     for _ in range(20):
         itoden.broadcast(server.connections, message, raise_exceptions=True)
