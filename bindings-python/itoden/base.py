@@ -12,6 +12,7 @@ from ._native import AsyncConnection
 from .datastructures import Headers
 from .frame_log import describe_frame
 from .http11 import Request, Response
+from .protocol_view import ConnectionProtocol
 from .state import State
 from .typing import LoggerLike
 
@@ -62,6 +63,11 @@ class BaseConnection(AsyncConnection):
         return uuid.uuid4()
 
     @property
+    def protocol(self) -> ConnectionProtocol:
+        """What is known of the connection's protocol: `side`, `close_rcvd`, `close_sent`, `close_exc`, …"""
+        return ConnectionProtocol(self)
+
+    @property
     def state(self) -> State:
         """CONNECTING, OPEN, CLOSING or CLOSED."""
         return State(self._ready_state)
@@ -80,7 +86,7 @@ class BaseConnection(AsyncConnection):
             self._closing_logged = True
             self.logger.debug("= connection is CLOSING")
 
-    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes = b"") -> None:
+    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes | bytearray = b"") -> None:
         if not self._logger.isEnabledFor(logging.DEBUG):
             return
         self.logger.debug("%s %s", sign, first_line)

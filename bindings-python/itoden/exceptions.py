@@ -45,7 +45,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from .frames import Close, CloseCode
+from .frames import OK_CLOSE_CODES, Close, CloseCode
 
 if TYPE_CHECKING:
     from .http11 import Response
@@ -531,9 +531,6 @@ def from_core(name: str, message: str, fields: dict[str, Any] | None = None) -> 
     return exception
 
 
-_OK = (1000, 1001, 1005)
-
-
 def connection_closed(
     rcvd: tuple[int, str] | None,
     sent: tuple[int, str] | None,
@@ -541,7 +538,7 @@ def connection_closed(
     cause: BaseException | None,
 ) -> ConnectionClosed:
     """Makes the exception for the end of a connection. For the native module."""
-    ok = rcvd is not None and sent is not None and rcvd[0] in _OK and sent[0] in _OK
+    ok = rcvd is not None and sent is not None and rcvd[0] in OK_CLOSE_CODES and sent[0] in OK_CLOSE_CODES
     exception = (ConnectionClosedOK if ok else ConnectionClosedError)(
         None if rcvd is None else Close(*rcvd),
         None if sent is None else Close(*sent),

@@ -83,7 +83,7 @@ def test_every_parameter_of_a_method_of_servers_is_there(name: str) -> None:
     "attribute",
     [
         "local_address", "remote_address", "state", "latency", "subprotocol", "close_code", "close_reason",
-        "id", "logger", "request", "response", "transport",
+        "id", "logger", "request", "response", "transport", "protocol", "loop",
     ],
 )  # fmt: skip
 def test_every_attribute_of_a_connection_is_there_before_it_is_open(attribute: str) -> None:

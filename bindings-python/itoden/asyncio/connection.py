@@ -68,6 +68,12 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     _within_message = False
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it belongs to, or `None` before there is a transport."""
+        loop: asyncio.AbstractEventLoop | None = self._event_loop
+        return loop
+
+    @property
     def local_address(self) -> Any:
         """The address of this end: `(host, port)` for IPv4, longer for IPv6, a path for a Unix socket; or
         `None`."""

@@ -209,6 +209,11 @@ class Server:
         return {connection for connection in self._connections if connection.state is State.OPEN}
 
     @property
+    def server(self) -> asyncio.Server:
+        """The server of asyncio that listens. Raises `RuntimeError` before it does."""
+        return self._listening
+
+    @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets that the server listens on; none once it is closed."""
         return tuple(self._listening.sockets)

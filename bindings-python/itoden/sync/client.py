@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, overload
 from .. import _native, limits, options
 from ..client import Connecting, backoff, check_ssl, decide, process_exception
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidStatus, SecurityError
+from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, Subprotocol
@@ -60,8 +60,9 @@ class ClientConnection(Connection):
             self._log_response()
         try:
             self._check_opening()
-        except InvalidStatus as error:
-            if self.response is not None:
+        except InvalidHandshake as error:
+            self.handshake_exc = error
+            if isinstance(error, InvalidStatus) and self.response is not None:
                 error.response = self.response
             raise
 
