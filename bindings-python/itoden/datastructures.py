@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 __all__ = ["Headers", "HeadersLike", "MultipleValuesError"]
 
@@ -122,9 +122,9 @@ class Headers(MutableMapping[str, str]):
         # All are checked before any is added.
         self._fields += [_checked(name, value) for name, value in pairs]
 
-    def get_all(self, name: str) -> list[str]:
+    def get_all(self, key: str) -> list[str]:
         """The values of all fields of this name, in order; empty if there is none."""
-        lowered = name.lower()
+        lowered = key.lower()
         return [value for other, value in self._fields if other.lower() == lowered]
 
     def raw_items(self) -> Iterator[tuple[str, str]]:
@@ -159,5 +159,12 @@ def _checked(name: object, value: object) -> tuple[str, str]:
     return field
 
 
-HeadersLike = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
+class SupportsKeysAndGetItem(Protocol):
+    """What is like a mapping as far as it has `keys()` and gives the value of each."""
+
+    def keys(self) -> Iterable[str]: ...
+    def __getitem__(self, key: str, /) -> str: ...
+
+
+HeadersLike = Headers | Mapping[str, str] | Iterable[tuple[str, str]] | SupportsKeysAndGetItem
 """What is accepted where header fields are expected."""

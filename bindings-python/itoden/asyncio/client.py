@@ -16,7 +16,7 @@ from ..datastructures import Headers, HeadersLike
 from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import Proxy, get_proxy, parse_proxy
-from ..typing import LoggerLike, Origin, Subprotocol
+from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
 from .proxy import connect_http_proxy, connect_socks_proxy
 from .securing import create_connection, start_tls
@@ -297,9 +297,7 @@ class connect(Connecting):  # noqa: N801 - a class, so that it can be awaited an
                 delays = None
 
 
-def unix_connect(
-    path: str | os.PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
-) -> connect:
+def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> connect:
     """Connects to a server that listens on a Unix socket, where there are such. No proxy is used.
 
     Args:

@@ -68,9 +68,9 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     _within_message = False
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that it belongs to, or `None` before there is a transport."""
-        loop: asyncio.AbstractEventLoop | None = self._event_loop
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        loop: asyncio.AbstractEventLoop = self._event_loop
         return loop
 
     @property

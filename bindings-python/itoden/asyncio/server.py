@@ -18,7 +18,7 @@ from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
 from ..state import State
-from ..typing import LoggerLike, Subprotocol
+from ..typing import LoggerLike, PathLike, Subprotocol
 from .auth import basic_auth
 from .broadcasting import broadcast
 from .connection import Connection
@@ -406,7 +406,7 @@ def serve(
     )
 
 
-def unix_serve(handler: Handler, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+def unix_serve(handler: Handler, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a WebSocket server that listens on a Unix socket, where there are such.
 
     Args:

@@ -18,7 +18,7 @@ from ..datastructures import Headers, HeadersLike
 from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import get_proxy, parse_proxy
-from ..typing import LoggerLike, Origin, Subprotocol
+from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
 from .proxy import Deadline, connect_http_proxy, connect_socks_proxy
 from .streams import Stream, open_stream
@@ -424,9 +424,7 @@ def connect(
     return _connected(connecter, legacy)
 
 
-def unix_reconnect(
-    path: str | os.PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
-) -> reconnect:
+def unix_reconnect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> reconnect:
     """Connects as `reconnect()` does, to a server that listens on a Unix socket.
 
     Args:
@@ -445,7 +443,7 @@ def unix_reconnect(
 
 @overload
 def unix_connect(
-    path: str | os.PathLike[str] | None = ...,
+    path: PathLike | None = ...,
     uri: str | None = ...,
     *,
     legacy: Literal[True] | None = ...,
@@ -455,12 +453,12 @@ def unix_connect(
 
 @overload
 def unix_connect(
-    path: str | os.PathLike[str] | None = ..., uri: str | None = ..., *, legacy: Literal[False], **kwargs: Any
+    path: PathLike | None = ..., uri: str | None = ..., *, legacy: Literal[False], **kwargs: Any
 ) -> reconnect: ...
 
 
 def unix_connect(
-    path: str | os.PathLike[str] | None = None,
+    path: PathLike | None = None,
     uri: str | None = None,
     *,
     legacy: bool | None = None,

@@ -22,7 +22,7 @@ from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
 from ..state import State
-from ..typing import DataLike, LoggerLike, StatusLike, Subprotocol
+from ..typing import DataLike, LoggerLike, PathLike, StatusLike, Subprotocol
 from .auth import basic_auth
 from .connection import Connection
 from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
@@ -446,7 +446,7 @@ def _handle(server: Server, connection: ServerConnection, handler: Handler) -> N
             server._changed.notify_all()
 
 
-def unix_serve(handler: Handler, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+def unix_serve(handler: Handler, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a WebSocket server that listens on a Unix socket, where there are such.
 
     Args:
