@@ -51,9 +51,7 @@ def process_exception(exc: Exception) -> Exception | None:
     """
     if isinstance(exc, (OSError, TimeoutError)):
         return None
-    if isinstance(exc, InvalidMessage) and (
-        isinstance(exc.__cause__, EOFError) or exc.error_name == "unexpected_eof"
-    ):
+    if isinstance(exc, InvalidMessage) and isinstance(exc.__cause__, EOFError):  # it ended too early
         return None
     if isinstance(exc, InvalidStatus) and exc.response.status_code in _RETRIED:
         return None
@@ -157,7 +155,7 @@ class Connecting:
         names = {name.lower() for name, _ in additional}
         if self.ws_uri.authorization is not None and "authorization" not in names:
             fields.append(("Authorization", self.ws_uri.authorization))
-        fields += additional
+        fields += [field for field in additional if not self._is_sent_anyway(*field)]
         if self.user_agent_header is not None and "user-agent" not in names:
             fields.append(("User-Agent", self.user_agent_header))
         return _native.ClientHandshake(
@@ -167,6 +165,21 @@ class Connecting:
             headers=fields,
             settings=self._settings,
         )
+
+    def _is_sent_anyway(self, name: str, value: str) -> bool:
+        """Whether a header field, copied from another request perhaps, is one that every handshake has."""
+        value = value.strip().lower()
+        match name.lower():
+            case "upgrade":
+                return value == "websocket"
+            case "connection":
+                tokens = {token.strip() for token in value.split(",")}
+                return "upgrade" in tokens and tokens <= {"upgrade", "keep-alive"}
+            case "host":
+                return value == self.ws_uri.host_header
+            case "sec-websocket-version":
+                return value == "13"
+        return False
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Whether to follow a redirect. Subclasses may decide otherwise; returning `exc` follows none.

@@ -528,6 +528,9 @@ def from_core(name: str, message: str, fields: dict[str, Any] | None = None) -> 
     if status:
         exception.close_code = status if fault == "protocol" else None
         exception.status = status if fault == "handshake" else None
+    if name == "unexpected_eof":
+        # By this, functions that were written as a `process_exception` know it.
+        exception.__cause__ = EOFError("the transport ended")
     return exception
 
 

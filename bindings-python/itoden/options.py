@@ -43,7 +43,7 @@ def settings(
     extensions: Sequence[Any] | None = None,
 ) -> _native.Settings:
     """The settings of connections. Raises `TypeError` or `ValueError` that names the argument."""
-    message_size, frame_size = max_size if isinstance(max_size, tuple) else (max_size, None)
+    message_size, frame_size = max_size if isinstance(max_size, (tuple, list)) else (max_size, None)
     for value in (message_size, frame_size):
         if value is not None:
             check_int("max_size", value)
@@ -118,7 +118,7 @@ def check_str(argument: str, value: object) -> str | None:
 
 
 def _pair(argument: str, value: object) -> tuple[int, int | None]:
-    if not isinstance(value, tuple):
+    if not isinstance(value, (tuple, list)):
         return check_int(argument, value), None
     if len(value) != 2:
         raise ValueError(f"{argument} has {len(value)} values; a pair of high and low is needed")
@@ -131,7 +131,7 @@ def _pair(argument: str, value: object) -> tuple[int, int | None]:
 
 def _marks(value: object) -> tuple[int, int] | None:
     """`max_queue`: the low mark is a quarter of the high one if it is not given."""
-    if value is None or value == (None, None):
+    if value is None or (isinstance(value, (tuple, list)) and [*value] == [None, None]):
         return None
     high, low = _pair("max_queue", value)
     return high, high // 4 if low is None else low

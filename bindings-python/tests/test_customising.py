@@ -315,3 +315,62 @@ def test_in_threads_too_attempts_can_be_changed() -> None:
     assert asked == [("/moved", ["1"]), ("/there", ["1"]), ("/there", ["2"]), ("/moved", [])]
     assert names == ["mine", "mine", 302]
     assert (place, timeout) == (["there", "/there"], 10)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
+        {"Upgrade": "WebSocket", "Connection": "keep-alive, Upgrade", "X-Own": "kept"},
+    ],
+)
+def test_fields_of_every_handshake_may_be_copied_and_are_sent_once(copied: dict[str, str]) -> None:
+    async def scenario() -> None:
+        async with serving(itoden, nothing) as uri:
+            host = uri.removeprefix("ws://").rstrip("/")
+            async with itoden.connect(uri, additional_headers={"Host": host, **copied}) as connection:
+                assert connection.request is not None
+                fields = connection.request.headers
+                assert [fields.get_all(name) for name in copied] == [[fields[name]] for name in copied]
+                assert fields.get("X-Own") == copied.get("X-Own")
+        for name, value in (("Host", "elsewhere"), ("Connection", "close"), ("Sec-WebSocket-Version", "8")):
+            with pytest.raises(itoden.InvalidOption, match=name):
+                itoden.connect(uri, additional_headers={name: value})
+
+    asyncio.run(scenario())
+
+
+def test_a_process_exception_knows_an_answer_that_ended_too_early_by_its_cause() -> None:
+    async def scenario(library: Any) -> object:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+        seen: list[Any] = []
+
+        def once(error: Exception) -> Exception | None:
+            early = isinstance(error, library.InvalidMessage) and isinstance(error.__cause__, EOFError)
+            seen.append(early)
+            return None if early and len(seen) == 1 else error
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+            uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            with pytest.raises(library.InvalidMessage):
+                async for _ in library.connect(uri, process_exception=once, reconnect_delays=delays):
+                    pass
+        return seen
+
+    assert same(scenario) == [True, True]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_size": [100, 50]}, {"max_queue": [4, 1]}, {"max_queue": [None, None]}, {"write_limit": [9, 3]}],
+)
+def test_pairs_may_be_lists(options: dict[str, Any]) -> None:
+    async def scenario(library: Any) -> object:
+        async with serving(library, lambda connection: connection.send("hello"), **options) as uri:
+            async with library.connect(uri, **options) as connection:
+                return await connection.recv()
+
+    assert same(scenario) == "hello"
