@@ -190,6 +190,23 @@ def test_connections_can_be_made_with_arguments_of_ones_own() -> None:
     }
 
 
+def test_what_a_subclass_makes_of_messages_counts_when_they_are_iterated_too() -> None:
+    async def scenario(library: Any) -> object:
+        class Loud(library.ClientConnection):  # type: ignore[misc]
+            async def recv(self, decode: bool | None = None) -> Any:
+                return (await super().recv(decode)).upper()
+
+        async def greet(connection: Any) -> None:
+            await connection.send("a")
+            await connection.send("b")
+
+        async with serving(library, greet) as uri:
+            async with library.connect(uri, create_connection=Loud) as connection:
+                return [message async for message in connection]
+
+    assert same(scenario) == ["A", "B"]
+
+
 class Telling(logging.LoggerAdapter[logging.Logger]):
     """Adds what it knows of a connection to the messages about it."""
 

@@ -108,8 +108,16 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     ) -> None:
         await self.close(CloseCode.NORMAL_CLOSURE if exc_type is None else CloseCode.INTERNAL_ERROR)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[Data]:
+        # What a subclass does in recv(), it does to these messages too.
+        return self if type(self).recv is Connection.recv else self._each_received()
+
+    async def _each_received(self) -> AsyncIterator[Data]:
+        try:
+            while True:
+                yield await self.recv()
+        except ConnectionClosedOK:
+            return
 
     async def __anext__(self) -> Data:
         # As recv(), without a coroutine more.
