@@ -31,6 +31,8 @@ class Openable(Protocol):
     def logger(self) -> LoggerLike: ...
     def _info(self, message: str, *args: object) -> None: ...
     def _debug(self, message: str, *args: object) -> None: ...
+    def _request(self) -> tuple[str, str, str, _Fields] | None: ...
+    def _adopt_request(self, method: str, target: str, headers: _Fields) -> None: ...
     def _check_request(self) -> None: ...
     def _offered_subprotocols(self) -> list[str]: ...
     def _propose(self, subprotocol: str | None, headers: _Fields) -> tuple[int, str, _Fields]: ...
@@ -83,6 +85,23 @@ class Rules:
         except Exception as error:
             connection.handshake_exc = error
             return self._refusal(connection, error), None
+
+    @staticmethod
+    def adopt(connection: Openable, request: Request, came: tuple[str, str, str, _Fields] | None) -> None:
+        """Makes what the application changed in a request, or put in its place, the request to answer.
+
+        Args:
+            connection: the connection.
+            request: the request by now.
+            came: how it came; `None` if it was read elsewhere.
+        """
+        fields = list(request.headers.raw_items())
+        if came is None:
+            connection._adopt_request(request.method, request.path, fields)
+            return
+        changed = (request.method, request.path, fields) != (came[0], came[1], came[3])
+        if changed and connection._request() is not None:  # the client has not gone away meanwhile
+            connection._adopt_request(request.method, request.path, fields)
 
     def _refusal(self, connection: Openable, error: Exception) -> Response:
         if isinstance(error, InvalidOrigin):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http
 import logging
 import uuid
 from typing import TYPE_CHECKING
 
 from .exceptions import ConnectionClosed
+from .extensions.permessage_deflate import PerMessageDeflate
 from .frames import Close, CloseCode
 from .state import CLIENT, SERVER, Side, State
 from .typing import LoggerLike
@@ -31,6 +33,16 @@ class ProtocolView:
     def state(self) -> State:
         """CONNECTING, OPEN, CLOSING or CLOSED."""
         return self._wire.state
+
+    @property
+    def extensions(self) -> list[PerMessageDeflate]:
+        """The extensions that were agreed on (§9): what compression does, or none."""
+        response = self._wire.response
+        if response is None or response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            return []
+        server = self._wire._signs[0] == "<"
+        agreed = response.headers.get_all("Sec-WebSocket-Extensions")
+        return [PerMessageDeflate._agreed(value, server=server) for value in agreed]
 
     @property
     def subprotocol(self) -> str | None:

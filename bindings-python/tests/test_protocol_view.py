@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import Any
 
 import pytest
@@ -69,6 +70,41 @@ def test_in_threads_it_tells_the_same() -> None:
     before, after = sync_parity.same(scenario)
     assert [end["close_exc"] for end in before] == ["('AssertionError', \"connection isn't closed yet\")"] * 2
     assert [end["close_code"] for end in after] == ["1001", "1001"]
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        ({}, {}),
+        ({"compression": None}, {}),
+        ({}, {"compression": None}),
+        ({"server_no_context_takeover": True}, {"client_no_context_takeover": True}),
+        ({"client_max_window_bits": 11}, {"server_max_window_bits": 10, "client_max_window_bits": 9}),
+    ],
+    ids=str,
+)
+def test_it_tells_what_was_agreed_about_compression(client: dict[str, Any], server: dict[str, Any]) -> None:
+    def options(library: Any, side: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        if "compression" in wanted or not wanted:
+            return wanted
+        name = f"{library.__name__}.extensions.permessage_deflate"
+        factory = getattr(importlib.import_module(name), f"{side}PerMessageDeflateFactory")
+        return {"extensions": [factory(**wanted)]}
+
+    async def scenario(library: Any) -> object:
+        seen: list[str] = []
+
+        async def handler(connection: Any) -> None:
+            seen.append(str(connection.protocol.extensions))
+
+        async with serving(library, handler, **options(library, "Server", server)) as uri:
+            async with library.connect(uri, **options(library, "Client", client)) as connection:
+                names = [extension.name for extension in connection.protocol.extensions]
+                await connection.wait_closed()
+                return names, str(connection.protocol.extensions), seen
+
+    names, *_ = same(scenario)
+    assert names == ([] if {"compression"} & {*client, *server} else ["permessage-deflate"])
 
 
 def test_it_is_the_same_each_time_it_is_asked_for() -> None:

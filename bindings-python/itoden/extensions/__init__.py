@@ -1,3 +1,3 @@
-from .base import ClientExtensionFactory, ServerExtensionFactory
+from .base import ClientExtensionFactory, Extension, ServerExtensionFactory
 
-__all__ = ["ClientExtensionFactory", "ServerExtensionFactory"]
+__all__ = ["ClientExtensionFactory", "Extension", "ServerExtensionFactory"]

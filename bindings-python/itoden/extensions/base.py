@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from .permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
+from .permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
 
-__all__ = ["ClientExtensionFactory", "ServerExtensionFactory"]
+__all__ = ["ClientExtensionFactory", "Extension", "ServerExtensionFactory"]
+
+Extension = PerMessageDeflate
+"""What `protocol.extensions` of a connection holds."""
 
 ClientExtensionFactory = ClientPerMessageDeflateFactory
 """What `extensions` of a client can hold."""

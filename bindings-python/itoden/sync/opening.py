@@ -49,6 +49,10 @@ class Opening:
 
         subprotocol = None
         response = self._ask("process_request", self._process_request, connection, request)
+        if self._process_request is not None:
+            request = connection.request or request
+            with connection._io.lock:
+                self._rules.adopt(connection, request, asked)
         forced = response is not None
         if response is None:
             response, subprotocol = self._rules.answer(connection, request)
