@@ -35,6 +35,11 @@ class ProtocolView:
         return self._wire.state
 
     @property
+    def debug(self) -> bool:
+        """Whether what is sent and received is logged."""
+        return self._wire._logger.isEnabledFor(logging.DEBUG)
+
+    @property
     def extensions(self) -> list[PerMessageDeflate]:
         """The extensions that were agreed on (§9): what compression does, or none."""
         response = self._wire.response
@@ -118,11 +123,6 @@ class ConnectionProtocol(ProtocolView):
     def logger(self) -> LoggerLike:
         """The logger of the connection."""
         return self._wire.logger
-
-    @property
-    def debug(self) -> bool:
-        """Whether what is sent and received is logged."""
-        return self._wire._logger.isEnabledFor(logging.DEBUG)
 
     @property
     def handshake_exc(self) -> Exception | None:

@@ -523,3 +523,21 @@ def test_a_request_that_is_changed_without_io_is_answered_as_it_is_then() -> Non
 
     theirs, ours = (scenario(library) for library in LIBRARIES.values())
     assert theirs == ours == (400, 101, "chat")
+
+
+def test_who_does_at_once_what_one_can_do_at_a_time_is_told_in_the_same_words() -> None:
+    async def scenario(library: Any) -> object:
+        async with serving(library, lambda connection: connection.recv()) as uri:
+            async with library.connect(uri) as connection:
+                receiving = asyncio.create_task(connection.recv())
+                await asyncio.sleep(0)
+                attempts = [connection.recv(), anext(connection.recv_streaming())]
+                connection.transport.pause_reading()
+                await connection.ping("a")
+                attempts.append(connection.ping(b"a"))
+                connection.transport.resume_reading()
+                told = await asyncio.gather(*attempts, return_exceptions=True)
+                receiving.cancel()
+                return [shown(error) for error in told if isinstance(error, BaseException)]
+
+    assert len(same(scenario)) == 3
