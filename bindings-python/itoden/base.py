@@ -33,6 +33,8 @@ class BaseConnection(AsyncConnection):
 
     _closing_logged = False
 
+    _adapter: LoggerLike | None = None
+
     def __init__(self, logger: LoggerLike) -> None:
         self._logger = logger
         self.request = None
@@ -42,11 +44,17 @@ class BaseConnection(AsyncConnection):
             # Not as a record about this connection: there is nothing to be known of it yet.
             logger.debug("= connection is %s", self.state.name)
 
-    @functools.cached_property
+    @property
     def logger(self) -> LoggerLike:
         """The logger of this connection. Its records have the connection as their attribute `websocket`."""
         # Made when it is needed, which for most connections is never.
-        return logging.LoggerAdapter(self._logger, {"websocket": weakref.proxy(self)})
+        if self._adapter is None:
+            self._adapter = logging.LoggerAdapter(self._logger, {"websocket": weakref.proxy(self)})
+        return self._adapter
+
+    @logger.setter
+    def logger(self, logger: LoggerLike) -> None:
+        self._adapter = logger
 
     def _info(self, message: str, *args: object) -> None:
         if self._logger.isEnabledFor(logging.INFO):
