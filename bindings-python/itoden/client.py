@@ -153,21 +153,23 @@ class Connecting:
         fields = [] if self._origin is None else [("Origin", self._origin)]
         additional = [] if self.additional_headers is None else [*pairs_of(self.additional_headers)]
         names = {name.lower() for name, _ in additional}
+        lists = [value for name, value in additional if name.lower() == "sec-websocket-protocol"]
+        offered = [name.strip() for value in lists for name in value.split(",")]
         if self.ws_uri.authorization is not None and "authorization" not in names:
             fields.append(("Authorization", self.ws_uri.authorization))
-        fields += [field for field in additional if not self._is_sent_anyway(*field)]
+        fields += [field for field in additional if not self._is_sent_otherwise(*field)]
         if self.user_agent_header is not None and "user-agent" not in names:
             fields.append(("User-Agent", self.user_agent_header))
         return _native.ClientHandshake(
             self.ws_uri.host_header,
             self.ws_uri.resource_name,
-            subprotocols=self._subprotocols,
+            subprotocols=self._subprotocols + offered,
             headers=fields,
             settings=self._settings,
         )
 
-    def _is_sent_anyway(self, name: str, value: str) -> bool:
-        """Whether a header field, copied from another request perhaps, is one that every handshake has."""
+    def _is_sent_otherwise(self, name: str, value: str) -> bool:
+        """Whether the handshake itself has this header field, which was copied from another request perhaps."""
         value = value.strip().lower()
         match name.lower():
             case "upgrade":
@@ -179,6 +181,8 @@ class Connecting:
                 return value == self.ws_uri.host_header
             case "sec-websocket-version":
                 return value == "13"
+            case "sec-websocket-protocol":
+                return True
         return False
 
     def process_redirect(self, exc: Exception) -> Exception | str:
