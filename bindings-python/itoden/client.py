@@ -169,7 +169,7 @@ class Connecting:
         )
 
     def _is_sent_otherwise(self, name: str, value: str) -> bool:
-        """Whether the handshake itself has this header field, which was copied from another request perhaps."""
+        """Whether the handshake has this header field itself: it was copied from another request, perhaps."""
         value = value.strip().lower()
         match name.lower():
             case "upgrade":

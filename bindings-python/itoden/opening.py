@@ -100,9 +100,8 @@ class Rules:
             connection._adopt_request(request.method, request.path, fields)
             return
         changed = (request.method, request.path, fields) != (came[0], came[1], came[3])
-        if (
-            changed and request.protocol == "HTTP/1.1" and connection._request() is not None
-        ):  # the client has not gone away meanwhile
+        # The client may have gone away meanwhile.
+        if changed and request.protocol == "HTTP/1.1" and connection._request() is not None:
             connection._adopt_request(request.method, request.path, fields)
 
     def _refusal(self, connection: Openable, error: Exception) -> Response:

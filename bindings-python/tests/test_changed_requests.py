@@ -108,6 +108,21 @@ def test_what_process_request_changes_in_a_request_counts(
     )
 
 
+def test_a_request_of_an_older_version_stays_one() -> None:
+    async def scenario(library: Any) -> object:
+        def process(connection: Any, request: Any) -> None:
+            request.headers["X-Seen"] = "yes"
+
+        async with serving(library, lambda connection: connection.recv(), process_request=process) as uri:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(uri.split(":")[2][:-1]))
+            writer.write(sent_for("").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            status = (await reader.readline()).split()[1]
+            writer.close()
+            return status
+
+    assert same(scenario) == b"505"
+
+
 def test_what_came_with_a_request_that_is_changed_is_received() -> None:
     async def scenario() -> None:
         told = asyncio.get_running_loop().create_future()
