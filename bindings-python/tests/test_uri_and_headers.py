@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import websockets
+import websockets.headers
 import websockets.uri
 
 import itoden
+import itoden.headers
 from itoden.uri import WebSocketURI, parse_uri
 
 
@@ -195,6 +197,43 @@ def test_the_body_of_a_response_is_bytes_of_any_kind(body: Any) -> None:
     assert ours.serialize() == theirs.serialize()
     with pytest.raises(TypeError, match="must be bytes, not str"):
         itoden.Response(200, "OK", itoden.Headers(), "ok").serialize()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "a",
+        "a, b",
+        "a,b,,c",
+        ", ,a ,",
+        "",
+        ",",
+        "a b",
+        "a;b",
+        " a",
+        "a\t,\tb ",
+        "websocket/13, h2c",
+        "a/",
+        "/",
+        "a,/b",
+        "é",
+    ],
+)
+@pytest.mark.parametrize("name", ["parse_subprotocol", "parse_connection", "parse_upgrade"])
+def test_lists_are_read_as_in_websockets(name: str, header: str) -> None:
+    def outcome(library: Any) -> Any:
+        try:
+            return getattr(library.headers, name)(header)
+        except library.InvalidHeaderFormat as error:
+            return str(error)
+
+    assert outcome(itoden) == outcome(websockets)
+
+
+def test_lists_are_written_as_in_websockets() -> None:
+    names = ["chat", "superchat"]
+    assert itoden.headers.build_subprotocol(names) == "chat, superchat"
+    assert itoden.headers.parse_subprotocol("chat, superchat") == names
 
 
 def test_only_strings_and_numbers_are_headers() -> None:

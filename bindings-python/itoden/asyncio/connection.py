@@ -15,7 +15,7 @@ from ..frames import CloseCode
 from ..state import State
 from ..typing import Data, DataLike
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "broadcast"]
 
 _UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
 
@@ -388,3 +388,7 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         waiter = self._wait_lost()
         if waiter is not None:
             await waiter
+
+
+# Here too, as in `websockets`; it needs this module.
+from .broadcasting import broadcast  # noqa: E402
