@@ -9,7 +9,7 @@ import random
 import ssl as ssl_module
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from . import _native, limits, options
 from .datastructures import Headers, HeadersLike, pairs_of
@@ -354,3 +354,11 @@ class ClientProtocol(Protocol):
             self._events.append(response)
             if failed and isinstance(self.handshake_exc, InvalidStatus):
                 self.handshake_exc.response = response
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

@@ -549,3 +549,11 @@ def connection_closed(
     )
     exception.__cause__ = cause
     return exception
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import options
 from .datastructures import Headers
@@ -115,3 +115,11 @@ class ServerProtocol(Protocol):
         """Sends a response; one with the status 101 opens the connection."""
         self._rules.send(self._wire, response, self._chosen, forced=not self._accept_called)
         self._take_events()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

@@ -90,3 +90,32 @@ def test_every_attribute_of_a_connection_is_there_before_it_is_open(attribute: s
     settings = itoden.connect("ws://localhost/")._settings
     connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/").logger)
     assert hasattr(connection, attribute)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "present"),
+    [
+        ("", "WebSocketClientProtocol", "ClientConnection"),
+        ("", "WebSocketCommonProtocol", "Connection"),
+        ("", "WebSocketServer", "Server"),
+        ("", "WebSocketServerProtocol", "ServerConnection"),
+        ("", "InvalidStatusCode", "InvalidStatus"),
+        (".client", "WebSocketClientProtocol", "ClientConnection"),
+        (".server", "WebSocketServerProtocol", "ServerConnection"),
+        (".exceptions", "InvalidStatusCode", "InvalidStatus"),
+        (".exceptions", "WebSocketProtocolError", "ProtocolError"),
+    ],
+)
+def test_a_deprecated_name_warns_and_means_the_present_one(module: str, name: str, present: str) -> None:
+    found = {}
+    for library in ("websockets", "itoden"):
+        with pytest.warns(DeprecationWarning, match=f"{name} is deprecated"):
+            found[library] = getattr(importlib.import_module(library + module), name)
+    assert found["itoden"] is getattr(itoden, present)
+
+
+@pytest.mark.parametrize("module", ["", ".client", ".server", ".exceptions"])
+def test_a_name_that_never_was_is_none(module: str, name: str = "Nobody") -> None:
+    for library in ("websockets", "itoden"):
+        with pytest.raises(AttributeError, match=f"module '{library}{module}' has no attribute 'Nobody'"):
+            getattr(importlib.import_module(library + module), name)
