@@ -1,4 +1,7 @@
-"""Names that `websockets` has deprecated, for annotations and `except` clauses that still have them."""
+"""Names that `websockets` has deprecated, for programs that still have them.
+
+There they mean its former connections on asyncio; here they mean the present ones.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,18 @@ _EXCEPTIONS = {
 }
 _OF_MODULES = {
     "itoden": _CONNECTIONS | _EXCEPTIONS,
-    "itoden.client": {"WebSocketClientProtocol": _CONNECTIONS["WebSocketClientProtocol"]},
+    "itoden.client": {
+        "WebSocketClientProtocol": _CONNECTIONS["WebSocketClientProtocol"],
+        "connect": "asyncio.client.connect",
+        "unix_connect": "asyncio.client.unix_connect",
+    },
     "itoden.exceptions": _EXCEPTIONS,
     "itoden.server": {
-        name: place for name, place in _CONNECTIONS.items() if name.startswith("WebSocketServer")
+        "WebSocketServer": _CONNECTIONS["WebSocketServer"],
+        "WebSocketServerProtocol": _CONNECTIONS["WebSocketServerProtocol"],
+        "broadcast": "asyncio.server.broadcast",
+        "serve": "asyncio.server.serve",
+        "unix_serve": "asyncio.server.unix_serve",
     },
 }
 
