@@ -5,6 +5,8 @@ changes by one import. Everything that a program needs is here at the top; the m
 `websockets`' modules.
 """
 
+from typing import TYPE_CHECKING
+
 from ._native import __version__
 from .asyncio.client import ClientConnection, connect, unix_connect
 from .asyncio.connection import Connection
@@ -137,3 +139,11 @@ __all__ = [
     "unix_route",
     "unix_serve",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

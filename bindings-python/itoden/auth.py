@@ -71,4 +71,6 @@ def credentials_check(
 
 
 def _is_pair(value: object) -> TypeGuard[tuple[str, str]]:
-    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(item, str) for item in value)
+    return (
+        isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(item, str) for item in value)
+    )

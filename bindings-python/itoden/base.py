@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import uuid
+import weakref
 
 from ._native import AsyncConnection
 from .datastructures import Headers
 from .frame_log import describe_frame
 from .http11 import Request, Response
+from .protocol_view import ConnectionProtocol
 from .state import State
 from .typing import LoggerLike
 
@@ -19,7 +22,6 @@ __all__ = ["BaseConnection"]
 class BaseConnection(AsyncConnection):
     """A connection without its way to wait."""
 
-    logger: LoggerLike
     request: Request | None
     response: Response | None
 
@@ -31,13 +33,37 @@ class BaseConnection(AsyncConnection):
 
     _closing_logged = False
 
+    _adapter: LoggerLike | None = None
+
     def __init__(self, logger: LoggerLike) -> None:
-        self.logger = logger
-        if logger.isEnabledFor(logging.DEBUG):
-            self._trace()
-            self._log_state()
+        self._logger = logger
         self.request = None
         self.response = None
+        if logger.isEnabledFor(logging.DEBUG):
+            self._trace()
+            # Not as a record about this connection: there is nothing to be known of it yet.
+            logger.debug("= connection is %s", self.state.name)
+
+    @property
+    def logger(self) -> LoggerLike:
+        """The logger of this connection. Its records have the connection as their attribute `websocket`."""
+        # Made when it is needed, which for most connections is never.
+        if self._adapter is None:
+            self._adapter = logging.LoggerAdapter(self._logger, {"websocket": weakref.proxy(self)})
+        return self._adapter
+
+    @logger.setter
+    def logger(self, logger: LoggerLike) -> None:
+        self._adapter = logger
+
+    def _info(self, message: str, *args: object) -> None:
+        if self._logger.isEnabledFor(logging.INFO):
+            self.logger.info(message, *args)
+
+    def _debug(self, message: str, *args: object) -> None:
+        """With the exception that is handled."""
+        if self._logger.isEnabledFor(logging.DEBUG):
+            self.logger.debug(message, *args, exc_info=sys.exc_info()[0] is not None)
 
     @functools.cached_property
     def id(self) -> uuid.UUID:
@@ -47,12 +73,17 @@ class BaseConnection(AsyncConnection):
         return made
 
     @property
+    def protocol(self) -> ConnectionProtocol:
+        """What is known of the connection's protocol: `side`, `close_rcvd`, `close_sent`, `close_exc`, …"""
+        return ConnectionProtocol(self)
+
+    @property
     def state(self) -> State:
         """CONNECTING, OPEN, CLOSING or CLOSED."""
         return State(self._ready_state)
 
     def _log_state(self) -> None:
-        if self.logger.isEnabledFor(logging.DEBUG):
+        if self._logger.isEnabledFor(logging.DEBUG):
             self.logger.debug("= connection is %s", self.state.name)
 
     def _log_frame(self, came: bool, what: str, payload: bytes, length: int, fin: bool) -> None:
@@ -65,8 +96,8 @@ class BaseConnection(AsyncConnection):
             self._closing_logged = True
             self.logger.debug("= connection is CLOSING")
 
-    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes = b"") -> None:
-        if not self.logger.isEnabledFor(logging.DEBUG):
+    def _log_head(self, sign: str, first_line: str, headers: Headers, body: bytes | bytearray = b"") -> None:
+        if not self._logger.isEnabledFor(logging.DEBUG):
             return
         self.logger.debug("%s %s", sign, first_line)
         for name, value in headers.raw_items():

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from .exceptions import SendError
+from .exceptions import ConcurrencyError, SendError
 from .state import State
 from .typing import DataLike, LoggerLike
 
@@ -14,8 +14,8 @@ __all__ = ["send_to_each"]
 
 
 class _Connection(Protocol):
-    logger: LoggerLike
-
+    @property
+    def logger(self) -> LoggerLike: ...
     @property
     def state(self) -> State: ...
     def _is_sending_fragments(self) -> bool: ...
@@ -45,7 +45,7 @@ def send_to_each(
             if not raise_exceptions:
                 connection.logger.warning("skipped broadcast: sending a fragmented message")
                 continue
-            error = RuntimeError("sending a fragmented message")
+            error = ConcurrencyError("sending a fragmented message")
         else:
             try:
                 send(connection, message)
@@ -59,7 +59,8 @@ def send_to_each(
                     shown = traceback.format_exception_only(failed)[0].strip()
                     connection.logger.warning("skipped broadcast: failed to write message: %s", shown)
                     continue
-                error = failed
+                error = RuntimeError("failed to write message")
+                error.__cause__ = failed
         exceptions.append(error)
     if exceptions:
         raise ExceptionGroup("skipped broadcast", exceptions)

@@ -32,7 +32,7 @@ from .asyncio.connection import Connection as _AsyncConnection
 from .frames import CloseCode
 from .http11 import Request, Response
 from .protocol import State
-from .typing import Data, DataLike, LoggerLike
+from .typing import Data, DataLike, LoggerLike, PathLike
 
 __all__ = ["Connection", "Listener", "Server", "connect", "serve", "unix_connect", "unix_serve"]
 
@@ -266,8 +266,8 @@ def _awaiting(kwargs: dict[str, Any], connection_class: Callable[..., _AsyncConn
     make = kwargs.get("create_connection") or connection_class
     options.check_callback("create_connection", make)
 
-    def make_connection(*args: Any) -> _AsyncConnection:
-        connection = make(*args)
+    def make_connection(*args: Any, **kwargs: Any) -> _AsyncConnection:
+        connection = make(*args, **kwargs)
         connection._await_listener()
         return connection
 
@@ -321,7 +321,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
 
 
 def unix_connect(
-    path: str | os.PathLike[str] | None, listener: Any, uri: str = "ws://localhost/", **kwargs: Any
+    path: PathLike | None, listener: Any, uri: str = "ws://localhost/", **kwargs: Any
 ) -> connect:
     """Connects to a server that listens on a Unix socket, where there are such. No proxy is used.
 
@@ -373,9 +373,7 @@ def serve(
     return server.serve(_handler(listener_factory), host, port, **kwargs)
 
 
-def unix_serve(
-    listener_factory: Callable[[], Any], path: str | os.PathLike[str] | None = None, **kwargs: Any
-) -> Server:
+def unix_serve(listener_factory: Callable[[], Any], path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a server as `serve()` does that listens on a Unix socket, where there are such.
 
     Args:

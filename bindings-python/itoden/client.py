@@ -4,22 +4,24 @@ request."""
 from __future__ import annotations
 
 import base64
+import logging
 import random
 import ssl as ssl_module
 import urllib.parse
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from . import _native, limits, options
-from .datastructures import Headers, HeadersLike
+from .datastructures import Headers, HeadersLike, pairs_of
 from .exceptions import InvalidMessage, InvalidStatus, SecurityError
 from .http11 import Request, Response
 from .protocol import CLIENT, Protocol
+from .proxy import parse_proxy
 from .state import CONNECTING, State
 from .typing import LoggerLike
 from .uri import WebSocketURI, parse_uri
 
-__all__ = ["ClientProtocol", "RequestPlan", "backoff", "check_ssl", "decide", "process_exception"]
+__all__ = ["ClientProtocol", "Connecting", "backoff", "check_ssl", "decide", "process_exception"]
 
 _REDIRECTS = (300, 301, 302, 303, 307, 308)
 _RETRIED = (500, 502, 503, 504)
@@ -49,9 +51,7 @@ def process_exception(exc: Exception) -> Exception | None:
     """
     if isinstance(exc, (OSError, TimeoutError)):
         return None
-    if isinstance(exc, InvalidMessage) and (
-        isinstance(exc.__cause__, EOFError) or exc.error_name == "unexpected_eof"
-    ):
+    if isinstance(exc, InvalidMessage) and isinstance(exc.__cause__, EOFError):  # it ended too early
         return None
     if isinstance(exc, InvalidStatus) and exc.response.status_code in _RETRIED:
         return None
@@ -85,16 +85,20 @@ def backoff(
         yield max_delay
 
 
-class RequestPlan:
-    """Where a client connects to and what it asks there; a redirect changes it.
+class Connecting:
+    """Where `connect()` on asyncio and `reconnect()` in threads lead to, and what is asked there.
 
-    Args:
-        uri: the URI as it was given.
-        settings: the settings of the connection.
-        origin: the value of Origin, or `None`.
-        subprotocols: what is offered.
-        additional_headers: further header fields.
+    Attributes:
+        uri: the URI as it was given, or where a redirect led. Setting it leads elsewhere.
+        ws_uri: its parts.
+        additional_headers: further header fields. What is set or changed here, as a new token, is sent from
+            the next attempt on.
         user_agent_header: the value of User-Agent, or `None`.
+        proxy: the argument.
+        process_exception: the argument.
+        open_timeout: the argument.
+        reconnect_delays: the argument.
+        logger: the logger.
     """
 
     def __init__(
@@ -103,72 +107,143 @@ class RequestPlan:
         settings: _native.Settings,
         *,
         origin: str | None,
-        subprotocols: list[str],
+        subprotocols: Sequence[str] | None,
         additional_headers: HeadersLike | None,
         user_agent_header: str | None,
+        proxy: str | Literal[True] | None,
+        process_exception: Callable[[Exception], Exception | None],
+        open_timeout: float | None,
+        reconnect_delays: Callable[[], Generator[float]],
+        logger: LoggerLike | None,
+        create_connection: object,
     ) -> None:
         self.uri = uri
-        self.parts = parse_uri(uri)
+        self.additional_headers: HeadersLike | None = additional_headers
+        if isinstance(additional_headers, Iterator):  # to be read once, but there may be several attempts
+            self.additional_headers = Headers._of(pairs_of(additional_headers))
         self.user_agent_header = options.check_str("user_agent_header", user_agent_header)
         self._settings = settings
         self._origin = options.check_str("origin", origin)
-        self._subprotocols = subprotocols
-        self._additional = Headers() if additional_headers is None else Headers(additional_headers)
+        self._subprotocols = options.check_subprotocols(subprotocols)
         # What can't be sent is refused here, before anything is connected.
-        self.handshake()
+        self._handshake()
+        if proxy not in (None, True):
+            parse_proxy(cast(str, proxy))
+        options.check_callback("process_exception", process_exception, required=True)
+        options.check_callback("reconnect_delays", reconnect_delays, required=True)
+        options.check_callback("create_connection", create_connection)
+        self.proxy = proxy
+        self.process_exception = process_exception
+        self.open_timeout = options.check_timeout("open_timeout", open_timeout)
+        self.reconnect_delays = reconnect_delays
+        self.logger = logger if logger is not None else logging.getLogger("itoden.client")
 
-    def handshake(self) -> _native.ClientHandshake:
+    @property
+    def uri(self) -> str:
+        """The URI."""
+        return self._uri
+
+    @uri.setter
+    def uri(self, uri: str) -> None:
+        self.ws_uri = parse_uri(uri)
+        self._uri = uri
+
+    def _handshake(self) -> _native.ClientHandshake:
         """A new handshake."""
-        headers = Headers()
-        if self._origin is not None:
-            headers["Origin"] = self._origin
-        if self.parts.authorization is not None and "Authorization" not in self._additional:
-            headers["Authorization"] = self.parts.authorization
-        headers.update(self._additional)
-        if self.user_agent_header is not None:
-            headers.setdefault("User-Agent", self.user_agent_header)
+        fields = [] if self._origin is None else [("Origin", self._origin)]
+        additional = [] if self.additional_headers is None else [*pairs_of(self.additional_headers)]
+        names = {name.lower() for name, _ in additional}
+        lists = [value for name, value in additional if name.lower() == "sec-websocket-protocol"]
+        offered = [name.strip() for value in lists for name in value.split(",")]
+        if self.ws_uri.authorization is not None and "authorization" not in names:
+            fields.append(("Authorization", self.ws_uri.authorization))
+        fields += [field for field in additional if not self._is_sent_otherwise(*field)]
+        if self.user_agent_header is not None and "user-agent" not in names:
+            fields.append(("User-Agent", self.user_agent_header))
         return _native.ClientHandshake(
-            self.parts.host_header,
-            self.parts.resource_name,
-            subprotocols=self._subprotocols,
-            headers=list(headers.raw_items()),
+            self.ws_uri.host_header,
+            self.ws_uri.resource_name,
+            subprotocols=self._subprotocols + offered,
+            headers=fields,
             settings=self._settings,
         )
 
-    def follow(self, exc: Exception, network: dict[str, Any]) -> bool:
-        """Changes to where an answer sends this client; `False` if it is not a redirect.
+    def _is_sent_otherwise(self, name: str, value: str) -> bool:
+        """Whether the handshake has this header field itself: it was copied from another request, perhaps."""
+        value = value.strip().lower()
+        match name.lower():
+            case "upgrade":
+                return value == "websocket"
+            case "connection":
+                tokens = {token.strip() for token in value.split(",")}
+                return "upgrade" in tokens and tokens <= {"upgrade", "keep-alive"}
+            case "host":
+                return value == self.ws_uri.host_header
+            case "sec-websocket-version":
+                return value == "13"
+            case "sec-websocket-protocol":
+                return True
+        return False
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Whether to follow a redirect. Subclasses may decide otherwise; returning `exc` follows none.
 
         Args:
             exc: what the handshake raised.
-            network: the arguments for the event loop: some of them allow no redirect, or none elsewhere.
+
+        Returns:
+            The URI that an answer leads to, or an exception to raise: `exc` itself if it tells of no
+            redirect; `SecurityError` or `ValueError` if it is not safe to go there, or the arguments don't
+            allow it. Credentials in `additional_headers` are removed if it leads to another origin.
 
         Raises:
-            SecurityError: it is not safe to go there.
-            ValueError: the arguments don't allow to go there.
             InvalidURI: what it leads to is not a WebSocket URI.
         """
         if not isinstance(exc, InvalidStatus) or exc.response.status_code not in _REDIRECTS:
-            return False
+            return exc
         location = exc.response.headers.get_all("Location")
         if len(location) != 1:
-            return False
+            return exc
         uri = _websocket_scheme(urllib.parse.urljoin(self.uri, location[0]))
         parts = parse_uri(uri)
+        network = self._network()
         if network.get("sock") is not None:
-            raise ValueError(f"cannot follow redirect to {uri} with a preexisting socket")
-        if self.parts.secure and not parts.secure:
-            raise SecurityError(f"cannot follow redirect to non-secure URI {uri}")
-        if _origin_of(self.parts) != _origin_of(parts):
+            return ValueError(f"cannot follow redirect to {uri} with a preexisting socket")
+        if self.ws_uri.secure and not parts.secure:
+            return SecurityError(f"cannot follow redirect to non-secure URI {uri}")
+        if _origin_of(self.ws_uri) != _origin_of(parts):
             if network.get("unix"):
-                raise ValueError(f"cannot follow cross-origin redirect to {uri} with a Unix socket")
+                return ValueError(f"cannot follow cross-origin redirect to {uri} with a Unix socket")
             if network.get("host") is not None or network.get("port") is not None:
-                raise ValueError(
+                return ValueError(
                     f"cannot follow cross-origin redirect to {uri} with an explicit host or port"
                 )
-            kept = [field for field in self._additional.raw_items() if field[0].lower() not in _CREDENTIALS]
-            self._additional = Headers(kept)
-        self.uri, self.parts = uri, parts
-        return True
+            if self.additional_headers is not None:
+                self.additional_headers = Headers(
+                    [
+                        field
+                        for field in pairs_of(self.additional_headers)
+                        if field[0].lower() not in _CREDENTIALS
+                    ]
+                )
+        return uri
+
+    def _network(self) -> Mapping[str, Any]:
+        """The arguments for the network: some of them allow no redirect, or none elsewhere."""
+        raise NotImplementedError
+
+    def _follow(self, error: Exception) -> bool:
+        """Changes to where an answer leads; `False` if it leads nowhere and is to be raised itself."""
+        try:
+            decided = self.process_redirect(error)
+            if isinstance(decided, str):
+                self.uri = decided
+                return True
+        except Exception as refused:
+            raise refused from error
+        if decided is error:
+            return False
+        raise decided from error
 
 
 def _origin_of(uri: WebSocketURI) -> tuple[bool, str, int]:
@@ -256,14 +331,14 @@ class ClientProtocol(Protocol):
         if self.uri.authorization is not None:
             headers["Authorization"] = self.uri.authorization
         handshake = self._handshake(headers, self.uri.host_header, None)
-        return Request(handshake.target, Headers(handshake.headers))
+        return Request(handshake.target, Headers._of(handshake.headers))
 
     def send_request(self, request: Request) -> None:
         """Sends a request that `connect()` made. Raises `InvalidHandshake` for what can't be sent."""
         fields = [field for field in request.headers.raw_items() if field[0].lower() not in _OF_THE_HANDSHAKE]
         nonce = base64.b64decode(request.headers["Sec-WebSocket-Key"])
-        handshake = self._handshake(Headers(fields), request.headers["Host"], nonce)
-        self._wire._log_request(Request(handshake.target, Headers(handshake.headers)))
+        handshake = self._handshake(Headers._of(fields), request.headers["Host"], nonce)
+        self._wire._log_request(Request(handshake.target, Headers._of(handshake.headers)))
         self._wire._start(handshake)
 
     def _take_handshake(self) -> None:
@@ -274,8 +349,16 @@ class ClientProtocol(Protocol):
         failed = self._fail_handshake()
         if answer is not None:
             (status, reason, fields), body = answer
-            response = self._wire.response = Response(status, reason, Headers(fields), body)
+            response = self._wire.response = Response(status, reason, Headers._of(fields), body)
             self._wire._log_response()
             self._events.append(response)
             if failed and isinstance(self.handshake_exc, InvalidStatus):
                 self.handshake_exc.response = response
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

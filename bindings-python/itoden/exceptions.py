@@ -45,7 +45,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from .frames import Close, CloseCode
+from .frames import OK_CLOSE_CODES, Close, CloseCode
 
 if TYPE_CHECKING:
     from .http11 import Response
@@ -107,6 +107,19 @@ class WebSocketException(Exception):
     status: int | None = None
     section: str | None = None
     rule: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is copied and pickled: not through `__init__()`, whose arguments may be other ones."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(
+    cls: type[WebSocketException], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> WebSocketException:
+    exception = cls.__new__(cls, *args)
+    BaseException.__init__(exception, *args)
+    exception.__dict__.update(attributes)
+    return exception
 
 
 class ConnectionClosed(WebSocketException):
@@ -515,10 +528,10 @@ def from_core(name: str, message: str, fields: dict[str, Any] | None = None) -> 
     if status:
         exception.close_code = status if fault == "protocol" else None
         exception.status = status if fault == "handshake" else None
+    if name == "unexpected_eof":
+        # By this, functions that were written as a `process_exception` know it.
+        exception.__cause__ = EOFError("the transport ended")
     return exception
-
-
-_OK = (1000, 1001, 1005)
 
 
 def connection_closed(
@@ -528,7 +541,7 @@ def connection_closed(
     cause: BaseException | None,
 ) -> ConnectionClosed:
     """Makes the exception for the end of a connection. For the native module."""
-    ok = rcvd is not None and sent is not None and rcvd[0] in _OK and sent[0] in _OK
+    ok = rcvd is not None and sent is not None and rcvd[0] in OK_CLOSE_CODES and sent[0] in OK_CLOSE_CODES
     exception = (ConnectionClosedOK if ok else ConnectionClosedError)(
         None if rcvd is None else Close(*rcvd),
         None if sent is None else Close(*sent),
@@ -536,3 +549,11 @@ def connection_closed(
     )
     exception.__cause__ = cause
     return exception
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

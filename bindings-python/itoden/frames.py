@@ -69,6 +69,9 @@ class CloseCode(enum.IntEnum):
     """Never sent: the TLS handshake failed."""
 
 
+OK_CLOSE_CODES = {CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD}
+"""Codes of connections that ended as they should."""
+
 # Where the name of a code says it otherwise.
 _MEANINGS = {
     1000: "OK",

@@ -38,6 +38,10 @@ class Request:
     method: str = "GET"
     protocol: str = "HTTP/1.1"
 
+    def serialize(self) -> bytes:
+        """The bytes on the wire."""
+        return f"{self.method} {self.path} {self.protocol}\r\n".encode("ascii") + self.headers.serialize()
+
 
 @dataclasses.dataclass
 class Response:
@@ -54,24 +58,27 @@ class Response:
     status_code: int
     reason_phrase: str
     headers: Headers
-    body: bytes = b""
+    body: bytes | bytearray = b""
     protocol: str = "HTTP/1.1"
 
     def serialize(self) -> bytes:
         """The bytes on the wire, for a response that refuses.
 
         Raises:
+            TypeError: if the body is not bytes-like.
             ValueError: if the status is not from 200 to 599, or a header can't be sent.
         """
+        if not isinstance(self.body, (bytes, bytearray, memoryview)):
+            raise TypeError(f"the body of a response must be bytes, not {type(self.body).__name__}")
         fields = list(self.headers.raw_items())
-        return _native.response_bytes(self.status_code, self.reason_phrase, fields, self.body)
+        return _native.response_bytes(self.status_code, self.reason_phrase, fields, bytes(self.body))
 
 
 def refusal(status: http.HTTPStatus | int, text: str) -> Response:
     """A response in plain text that refuses a handshake."""
     status = http.HTTPStatus(status)
     body = text.encode()
-    headers = Headers(
+    headers = Headers._of(
         [
             ("Date", formatdate(usegmt=True)),
             ("Connection", "close"),

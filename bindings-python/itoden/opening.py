@@ -24,10 +24,15 @@ _FAILED = "Failed to open a WebSocket connection"
 class Openable(Protocol):
     """The native half of a server's connection, as far as it is needed here."""
 
-    logger: LoggerLike
     response: Response | None
     handshake_exc: Exception | None
 
+    @property
+    def logger(self) -> LoggerLike: ...
+    def _info(self, message: str, *args: object) -> None: ...
+    def _debug(self, message: str, *args: object) -> None: ...
+    def _request(self) -> tuple[str, str, str, _Fields] | None: ...
+    def _adopt_request(self, method: str, target: str, headers: _Fields) -> None: ...
     def _check_request(self) -> None: ...
     def _offered_subprotocols(self) -> list[str]: ...
     def _propose(self, subprotocol: str | None, headers: _Fields) -> tuple[int, str, _Fields]: ...
@@ -81,20 +86,38 @@ class Rules:
             connection.handshake_exc = error
             return self._refusal(connection, error), None
 
+    @staticmethod
+    def adopt(connection: Openable, request: Request, came: tuple[str, str, str, _Fields] | None) -> None:
+        """Makes what the application changed in a request, or put in its place, the request to answer.
+
+        Args:
+            connection: the connection.
+            request: the request by now.
+            came: how it came; `None` if it was read elsewhere.
+        """
+        fields = list(request.headers.raw_items())
+        if came is None:
+            connection._adopt_request(request.method, request.path, fields)
+            return
+        changed = (request.method, request.path, fields) != (came[0], came[1], came[3])
+        # The client may have gone away meanwhile.
+        if changed and request.protocol == "HTTP/1.1" and connection._request() is not None:
+            connection._adopt_request(request.method, request.path, fields)
+
     def _refusal(self, connection: Openable, error: Exception) -> Response:
         if isinstance(error, InvalidOrigin):
-            connection.logger.debug("! invalid origin", exc_info=True)
+            connection._debug("! invalid origin")
             return refusal(http.HTTPStatus.FORBIDDEN, f"{_FAILED}: {error}.\n")
         if isinstance(error, NegotiationError):
-            connection.logger.debug("! invalid handshake", exc_info=True)
+            connection._debug("! invalid handshake")
             return refusal(http.HTTPStatus.BAD_REQUEST, f"{_FAILED}: {error}.\n")
         answer = getattr(error, "answer", None)
         if answer is None:
             connection.logger.error("opening handshake failed", exc_info=True)
             return self.failure()
-        connection.logger.debug("! invalid handshake", exc_info=True)
+        connection._debug("! invalid handshake")
         (status, reason, fields), body = answer
-        response = Response(status, reason, Headers(fields), body)
+        response = Response(status, reason, Headers._of(fields), body)
         response.headers.setdefault("Date", formatdate(usegmt=True))
         return response
 
@@ -128,7 +151,7 @@ class Rules:
             else:
                 connection.response = response
                 connection._log_response()
-                connection.logger.info("connection open")
+                connection._info("connection open")
                 return
         try:
             answer = response.serialize()
@@ -139,7 +162,7 @@ class Rules:
         connection.response = response
         connection._refuse(answer)
         connection._log_response()
-        connection.logger.info(
+        connection._info(
             "HTTP response sent (%d %s)" if forced else "connection rejected (%d %s)",
             response.status_code,
             response.reason_phrase,
@@ -156,7 +179,7 @@ class Rules:
 
     def _proposal(self, connection: Openable, subprotocol: str | None) -> Response:
         status, reason, fields = connection._propose(subprotocol, [])
-        return Response(status, reason, Headers([("Date", formatdate(usegmt=True)), *fields]))
+        return Response(status, reason, Headers._of([("Date", formatdate(usegmt=True)), *fields]))
 
     def _check_origin(self, request: Request) -> None:
         """Raises `InvalidOrigin` unless the request's Origin is allowed (RFC 6455 §10.2)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def settings(
     extensions: Sequence[Any] | None = None,
 ) -> _native.Settings:
     """The settings of connections. Raises `TypeError` or `ValueError` that names the argument."""
-    message_size, frame_size = max_size if isinstance(max_size, tuple) else (max_size, None)
+    message_size, frame_size = max_size if isinstance(max_size, (tuple, list)) else (max_size, None)
     for value in (message_size, frame_size):
         if value is not None:
             check_int("max_size", value)
@@ -72,12 +73,12 @@ def check_int(argument: str, value: object) -> int:
 
 
 def check_timeout(argument: str, value: object) -> float | None:
-    """A number of seconds, or None for no limit."""
-    if value is None:
+    """A number of seconds; None, as an endless one, is no limit."""
+    if value is None or value == math.inf:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f"{argument} must be a number of seconds or None, not {type(value).__name__}")
-    if not 0 <= value < math.inf:
+    if not value >= 0:
         raise ValueError(f"{argument} is {value}; it must be a number of seconds, 0 or more, or None")
     return float(value)
 
@@ -101,6 +102,14 @@ def check_callback(argument: str, value: Any, *, required: bool = False) -> None
         raise TypeError(f"{argument} must be {allowed}, not {type(value).__name__}")
 
 
+def tls_context(ssl: Any, kwargs: dict[str, Any]) -> Any:
+    """`ssl`, or what is given by its old name, `ssl_context`."""
+    if ssl is not None or "ssl_context" not in kwargs:
+        return ssl
+    warnings.warn("ssl_context was renamed to ssl", DeprecationWarning, stacklevel=3)
+    return kwargs.pop("ssl_context")
+
+
 def check_str(argument: str, value: object) -> str | None:
     """A string or None."""
     if value is not None and not isinstance(value, str):
@@ -109,7 +118,7 @@ def check_str(argument: str, value: object) -> str | None:
 
 
 def _pair(argument: str, value: object) -> tuple[int, int | None]:
-    if not isinstance(value, tuple):
+    if not isinstance(value, (tuple, list)):
         return check_int(argument, value), None
     if len(value) != 2:
         raise ValueError(f"{argument} has {len(value)} values; a pair of high and low is needed")
@@ -122,7 +131,7 @@ def _pair(argument: str, value: object) -> tuple[int, int | None]:
 
 def _marks(value: object) -> tuple[int, int] | None:
     """`max_queue`: the low mark is a quarter of the high one if it is not given."""
-    if value is None or value == (None, None):
+    if value is None or (isinstance(value, (tuple, list)) and [*value] == [None, None]):
         return None
     high, low = _pair("max_queue", value)
     return high, high // 4 if low is None else low

@@ -6,17 +6,16 @@ handshake.
 
 from __future__ import annotations
 
-import enum
 import logging
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _native, options
-from .exceptions import ConnectionClosed, InvalidHandshake, InvalidState, ProtocolError
-from .frames import Close, CloseCode, Frame, Opcode
+from .exceptions import InvalidHandshake, InvalidState, ProtocolError
+from .frames import CloseCode, Frame, Opcode
 from .http11 import Request, Response
-from .state import CLOSED, CLOSING, CONNECTING, OPEN, State
+from .protocol_view import ProtocolView
+from .state import CLIENT, CLOSED, CLOSING, CONNECTING, OPEN, SERVER, Side, State
 from .typing import BytesLike, LoggerLike
 
 if TYPE_CHECKING:
@@ -38,17 +37,6 @@ __all__ = [
     "State",
 ]
 
-
-class Side(enum.IntEnum):
-    """Which end of a connection this is."""
-
-    SERVER = 0
-    """The end that accepts."""
-    CLIENT = 1
-    """The end that asks, and masks its frames."""
-
-
-SERVER, CLIENT = Side
 
 SEND_EOF = b""
 """In what `data_to_send()` returns: this side of the transport is to be ended."""
@@ -101,7 +89,7 @@ class _Collector:
         return True
 
 
-class Protocol:
+class Protocol(ProtocolView):
     """A connection without I/O; see the module.
 
     After each call of a `receive_…`, `send_…` or `fail` method write what `data_to_send()` returns, and
@@ -152,6 +140,7 @@ class Protocol:
         wire: BaseConnection = BaseConnection.__new__(BaseConnection, self._settings, side is SERVER)
         self._wire = wire
         wire._signs = (">", "<") if side is CLIENT else ("<", ">")
+        wire.logger = self.logger  # its records are about no connection that there is
         wire.__init__(self.logger)  # type: ignore[misc]
         output: Any = self._output
         wire._attach(output, output)
@@ -162,11 +151,6 @@ class Protocol:
                 raise ValueError(f"state is {state.name}; it must be OPEN or CONNECTING")
 
     # --- what is ---
-
-    @property
-    def id(self) -> uuid.UUID:
-        """A number of its own for each connection."""
-        return self._wire.id
 
     @property
     def state(self) -> State:
@@ -186,55 +170,6 @@ class Protocol:
             self._wire._open_at_once()
         elif state is not now:
             raise ValueError(f"state is {now.name}; it can't be set to {state!r}")
-
-    @property
-    def subprotocol(self) -> str | None:
-        """The subprotocol that was agreed on (RFC 6455 §1.9), or `None`."""
-        return self._wire.subprotocol
-
-    @property
-    def close_rcvd(self) -> Close | None:
-        """The Close frame that came, or `None`."""
-        return self._wire._closed_exception().rcvd
-
-    @property
-    def close_sent(self) -> Close | None:
-        """The Close frame that was sent, or `None`."""
-        return self._wire._closed_exception().sent
-
-    @property
-    def close_rcvd_then_sent(self) -> bool | None:
-        """Which of both Close frames was first; `None` if there are not both."""
-        return self._wire._closed_exception().rcvd_then_sent
-
-    @property
-    def close_code(self) -> int | None:
-        """The close code once the connection is closed (§7.1.5), else `None`."""
-        ended = self._end()
-        return None if ended is None else ended.code
-
-    @property
-    def close_reason(self) -> str | None:
-        """The close reason once the connection is closed (§7.1.6), else `None`."""
-        ended = self._end()
-        return None if ended is None else ended.reason
-
-    def _end(self) -> Close | None:
-        if self.state is not CLOSED:
-            return None
-        return self.close_rcvd or Close(CloseCode.ABNORMAL_CLOSURE, "")
-
-    @property
-    def close_exc(self) -> ConnectionClosed:
-        """The exception for those who use a connection that is closed. Only then is it complete."""
-        if self.state is not CLOSED:
-            raise AssertionError("connection isn't closed yet")
-        return self._wire._closed_exception()
-
-    @property
-    def parser_exc(self) -> BaseException | None:
-        """Why bytes that came ended the connection, or `None`; it is the cause of `close_exc`, too."""
-        return self._wire._closed_exception().__cause__
 
     def close_expected(self) -> bool:
         """Whether the transport should end soon: set a time limit for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import options
 from .datastructures import Headers
@@ -56,7 +56,7 @@ class ServerProtocol(Protocol):
         )
         self._read_elsewhere = state is not CONNECTING
         self._asked = self._read_elsewhere
-        self._request: Request | None = None
+        self._came: tuple[str, str, str, list[tuple[str, str]]] | None = None
         self._accept_called = False
         self._chosen: str | None = None
 
@@ -69,9 +69,9 @@ class ServerProtocol(Protocol):
         asked = self._wire._request()
         if asked is not None:
             method, target, version, fields = asked
-            request = Request(target, Headers(fields), method, f"HTTP/{version}")
+            request = Request(target, Headers._of(fields), method, f"HTTP/{version}")
             self._wire._log_request(request)
-            self._request = request
+            self._came = asked
             self._events.append(request)
 
     def accept(self, request: Request) -> Response:
@@ -79,12 +79,12 @@ class ServerProtocol(Protocol):
         `send_response()`.
 
         Args:
-            request: the request that came; one made by hand, if this object has read none.
+            request: the request that came, changed perhaps; one made by hand, if this object has read none.
         """
         self._accept_called = True
-        if self._request is None:
-            self._asked = True
-            self._wire._adopt_request(request.method, request.path, list(request.headers.raw_items()))
+        self._asked = True
+        came, self._came = self._came, None
+        self._rules.adopt(self._wire, request, came)
         response, self._chosen = self._rules.answer(self._wire, request)
         self.handshake_exc = self._wire.handshake_exc
         if self._read_elsewhere:
@@ -98,6 +98,7 @@ class ServerProtocol(Protocol):
             return
         unsent = self.data_to_send()
         self._wire._accept(self._chosen, [], list(response.headers.raw_items()))
+        self._wire.response = response
         # The response is written by who reads requests.
         self._output.writes = unsent
 
@@ -114,3 +115,11 @@ class ServerProtocol(Protocol):
         """Sends a response; one with the status 101 opens the connection."""
         self._rules.send(self._wire, response, self._chosen, forced=not self._accept_called)
         self._take_events()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from .deprecated import find
+
+        return find(__name__, name)

@@ -1,10 +1,10 @@
-"""States of a connection, as `websockets.protocol` names them."""
+"""States and ends of a connection, as `websockets.protocol` names them."""
 
 from __future__ import annotations
 
 import enum
 
-__all__ = ["CLOSED", "CLOSING", "CONNECTING", "OPEN", "State"]
+__all__ = ["CLIENT", "CLOSED", "CLOSING", "CONNECTING", "OPEN", "SERVER", "Side", "State"]
 
 
 class State(enum.IntEnum):
@@ -21,3 +21,15 @@ class State(enum.IntEnum):
 
 
 CONNECTING, OPEN, CLOSING, CLOSED = State
+
+
+class Side(enum.IntEnum):
+    """Which end of a connection this is."""
+
+    SERVER = 0
+    """The end that accepts."""
+    CLIENT = 1
+    """The end that asks, and masks its frames."""
+
+
+SERVER, CLIENT = Side

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
+import os
 from typing import Any
 
 from .datastructures import HeadersLike
@@ -17,6 +18,7 @@ __all__ = [
     "HeadersLike",
     "LoggerLike",
     "Origin",
+    "PathLike",
     "StatusLike",
     "Subprotocol",
 ]
@@ -32,6 +34,9 @@ DataLike = str | BytesLike
 
 LoggerLike = logging.Logger | logging.LoggerAdapter[Any]
 """What is accepted as a logger."""
+
+PathLike = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""What is accepted as a path."""
 
 StatusLike = http.HTTPStatus | int
 """What is accepted as an HTTP status."""

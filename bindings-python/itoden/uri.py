@@ -80,7 +80,7 @@ def parse_uri(uri: str) -> WebSocketURI:
     if not isinstance(uri, str):
         raise TypeError(f"uri must be str, not {type(uri).__name__}")
     try:
-        secure, host, port, _, resource_name, userinfo = _native.parse_uri(_ascii(uri))
+        secure, host, port, _, resource_name, userinfo = _native.parse_uri(_ascii(uri.strip()))
     except InvalidURI as error:
         raise InvalidURI(uri, error.msg) from error
     path, _, query = urllib.parse.quote(resource_name, safe=_KEPT).partition("?")

@@ -103,7 +103,7 @@ def test_arguments_that_say_too_little_or_too_much_raise(
         LIBRARIES[name].basic_auth("shop", **arguments)
 
 
-@pytest.mark.parametrize("credentials", ["ab", [["a", "b"]], ("a", b"b")], ids=str)
+@pytest.mark.parametrize("credentials", ["ab", [["a", "b", "c"]], ("a", b"b")], ids=str)
 def test_credentials_that_are_no_pairs_of_strings_raise(credentials: Any) -> None:
     with pytest.raises(TypeError, match="credentials"):
         itoden.basic_auth("shop", credentials)

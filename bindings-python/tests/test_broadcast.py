@@ -12,7 +12,7 @@ import pytest
 
 import itoden
 from harness import asynchronous
-from parity import LIBRARIES, nothing, same
+from parity import LIBRARIES, nothing, same, shown
 
 
 @contextlib.asynccontextmanager
@@ -108,7 +108,7 @@ def test_a_connection_that_sends_fragments_is_passed_over_with_a_warning(
                 with pytest.raises(ExceptionGroup, match="skipped broadcast") as raised:
                     library.broadcast(server.connections, "all", raise_exceptions=True)
                 (error,) = raised.value.exceptions
-                assert str(error) == "sending a fragmented message"
+                assert shown(error) == ("ConcurrencyError", "sending a fragmented message")
             else:
                 library.broadcast(server.connections, "all")
             release.set()
@@ -124,6 +124,29 @@ def test_a_connection_that_sends_fragments_is_passed_over_with_a_warning(
     ]
     expected = [] if raise_exceptions else [("WARNING", "skipped broadcast: sending a fragmented message")]
     assert records == expected
+
+
+def test_a_connection_that_waits_to_send_a_whole_message_is_not_passed_over() -> None:
+    async def scenario(library: Any) -> object:
+        async with connected(library, 1, compression=None) as (server, (client,)):
+            (end,) = server.connections
+            await end.send(["a", "b"])
+            client.transport.pause_reading()
+
+            async def send() -> None:
+                for _ in range(16):
+                    await end.send(bytes(1 << 20))
+
+            sending = asyncio.create_task(send())
+            await asyncio.sleep(0.01)
+            assert not sending.done()
+            library.broadcast(server.connections, "all", raise_exceptions=True)
+            client.transport.resume_reading()
+            sizes = [len(await client.recv()) for _ in range(18)]
+            await sending
+            return sorted(sizes)
+
+    assert same(scenario) == [2, 3, *[1 << 20] * 16]
 
 
 def send_until_it_fails(server: itoden.Server, message: bytes) -> None:
@@ -143,7 +166,9 @@ def test_a_connection_that_can_take_no_more_is_passed_over(
             if raise_exceptions:
                 with pytest.raises(ExceptionGroup) as raised:
                     send_until_it_fails(server, large)
-                assert isinstance(raised.value.exceptions[0], itoden.SendError)
+                (error,) = raised.value.exceptions
+                assert shown(error) == ("RuntimeError", "failed to write message")
+                assert isinstance(error.__cause__, itoden.SendError)
             else:
                 for _ in range(20):
                     itoden.broadcast(server.connections, large)

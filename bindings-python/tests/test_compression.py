@@ -237,7 +237,7 @@ def test_an_extension_can_be_given_once() -> None:
 
 def test_settings_of_the_package_websockets_are_taken() -> None:
     extensions = [theirs.ClientPerMessageDeflateFactory(server_max_window_bits=9)]
-    headers = dict(itoden.connect("ws://localhost/", extensions=extensions)._plan.handshake().headers)
+    headers = dict(itoden.connect("ws://localhost/", extensions=extensions)._handshake().headers)
     assert "server_max_window_bits=9" in headers["Sec-WebSocket-Extensions"]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -74,6 +77,30 @@ def test_every_exception_has_the_same_attributes(name: str) -> None:
             assert getattr(ours, attribute).status_code == value.status_code
         elif attribute != "message":  # how the message is kept
             assert str(getattr(ours, attribute)) == str(value), attribute
+
+
+def pickled(error: Any) -> Any:
+    return pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled here
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+def test_every_exception_can_be_copied_and_pickled(name: str, again: Callable[[Any], Any]) -> None:
+    error = MADE[name](itoden)
+    error.add_note("seen")
+    copied = again(error)
+    assert type(copied) is type(error)
+    assert (str(copied), repr(copied)) == (str(error), repr(error))
+    assert {key: str(value) for key, value in vars(copied).items()} == {
+        key: str(value) for key, value in vars(error).items()
+    }
+
+
+@pytest.mark.parametrize("name", itoden.exceptions.TABLE)
+def test_what_the_core_tells_can_be_pickled(name: str) -> None:
+    error = itoden.exceptions.from_core(name, "why", {"response": None})
+    copied = pickled(error)
+    assert (type(copied), copied.args, vars(copied)) == (type(error), error.args, vars(error))
 
 
 def test_code_and_reason_of_an_end_are_deprecated_but_there() -> None:

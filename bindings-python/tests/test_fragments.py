@@ -11,7 +11,7 @@ import websockets
 
 import itoden
 from harness import BINARY, ROLES, TEXT, Peer, asynchronous, both_ends, raw_peer, until
-from parity import nothing, same, serving
+from parity import nothing, port, same, serving
 
 both_roles = pytest.mark.parametrize("role", ROLES)
 CONT = 0
@@ -108,10 +108,44 @@ def test_a_message_that_can_not_be_finished_closes_the_connection_with_1011(wron
             async with library.connect(uri) as connection:
                 with pytest.raises(TypeError):
                     await connection.send(wrong)
-                await connection.wait_closed()
+                ends.append(connection.state.name)
         return ends
 
-    assert same(scenario) == [(1011, "error in fragmented message")]
+    closed, end = sorted(same(scenario), key=str, reverse=True)
+    assert (closed, end) == ("CLOSED", (1011, "error in fragmented message"))
+
+
+@pytest.mark.parametrize("how", ["close", "async with", "the server"])
+def test_closing_within_a_message_fails_the_connection_with_1011(how: str) -> None:
+    async def scenario(library: Any) -> object:
+        begun, never = asyncio.Event(), asyncio.Event()
+        end = asyncio.get_running_loop().create_future()
+
+        async def stuck() -> AsyncIterator[str]:
+            yield "a"
+            begun.set()
+            await never.wait()
+
+        async def receive(connection: Any) -> None:
+            sending = asyncio.create_task(connection.send(stuck()))
+            await begun.wait()
+            if how != "the server":
+                await (connection.close() if how == "close" else connection.__aexit__(None, None, None))
+            await connection.wait_closed()
+            never.set()
+            with pytest.raises(library.ConnectionClosedError):
+                await sending
+            end.set_result((connection.close_code, connection.close_reason))
+
+        async with library.serve(receive, "127.0.0.1", 0) as server:
+            async with library.connect(f"ws://127.0.0.1:{port(server)}/") as connection:
+                await begun.wait()
+                if how == "the server":
+                    server.close()
+                await connection.wait_closed()
+                return connection.close_code, connection.close_reason, await end
+
+    assert same(scenario) == (1011, "close during fragmented message", (1006, ""))
 
 
 @both_roles
@@ -131,7 +165,7 @@ async def test_an_iterable_that_fails_closes_the_connection_and_raises(role: str
         yield "a"
         raise RuntimeError("mine")
 
-    async with raw_peer(role) as (connection, peer):
+    async with raw_peer(role, close_timeout=0.05) as (connection, peer):
         with pytest.raises(RuntimeError, match="mine"):
             await connection.send(failing())
         assert await frames(peer, 1) == [(TEXT, False, b"a")]

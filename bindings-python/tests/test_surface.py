@@ -83,10 +83,55 @@ def test_every_parameter_of_a_method_of_servers_is_there(name: str) -> None:
     "attribute",
     [
         "local_address", "remote_address", "state", "latency", "subprotocol", "close_code", "close_reason",
-        "id", "logger", "request", "response", "transport",
+        "id", "logger", "request", "response", "transport", "protocol", "loop",
     ],
 )  # fmt: skip
 def test_every_attribute_of_a_connection_is_there_before_it_is_open(attribute: str) -> None:
     settings = itoden.connect("ws://localhost/")._settings
-    connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/")._logger)
+    connection = itoden.ClientConnection(settings, itoden.connect("ws://localhost/").logger)
     assert hasattr(connection, attribute)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "present"),
+    [
+        ("", "WebSocketClientProtocol", "ClientConnection"),
+        ("", "WebSocketCommonProtocol", "Connection"),
+        ("", "WebSocketServer", "Server"),
+        ("", "WebSocketServerProtocol", "ServerConnection"),
+        ("", "InvalidStatusCode", "InvalidStatus"),
+        (".client", "WebSocketClientProtocol", "ClientConnection"),
+        (".client", "connect", "connect"),
+        (".client", "unix_connect", "unix_connect"),
+        (".server", "WebSocketServerProtocol", "ServerConnection"),
+        (".server", "broadcast", "broadcast"),
+        (".server", "serve", "serve"),
+        (".server", "unix_serve", "unix_serve"),
+        (".exceptions", "InvalidStatusCode", "InvalidStatus"),
+        (".exceptions", "WebSocketProtocolError", "ProtocolError"),
+    ],
+)
+def test_a_deprecated_name_warns_and_means_the_present_one(module: str, name: str, present: str) -> None:
+    found = {}
+    for library in ("websockets", "itoden"):
+        with pytest.warns(DeprecationWarning, match="deprecated"):
+            found[library] = getattr(importlib.import_module(library + module), name)
+    assert found["itoden"] is getattr(itoden, present)
+
+
+@pytest.mark.parametrize("module", ["", ".client", ".server", ".exceptions"])
+def test_a_name_that_never_was_is_none(module: str) -> None:
+    name = "Nobody"
+    for library in ("websockets", "itoden"):
+        with pytest.raises(AttributeError, match=f"module '{library}{module}' has no attribute '{name}'"):
+            getattr(importlib.import_module(library + module), name)
+
+
+def test_what_became_protocol_is_still_found_where_it_was() -> None:
+    for library in ("websockets", "itoden"):
+        with pytest.warns(
+            DeprecationWarning, match=f"{library}.connection was renamed to {library}.protocol"
+        ):
+            found = importlib.import_module(f"{library}.connection")
+        protocol = importlib.import_module(f"{library}.protocol")
+        assert (found.State, found.Side, found.SEND_EOF) == (protocol.State, protocol.Side, protocol.SEND_EOF)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import websockets
+import websockets.headers
 import websockets.uri
 
 import itoden
+import itoden.headers
 from itoden.uri import WebSocketURI, parse_uri
 
 
@@ -91,6 +93,13 @@ def test_what_is_not_a_websocket_uri_is_refused_with_the_reason(uri: str, why: s
     assert raised.value.uri == uri
 
 
+@pytest.mark.parametrize("uri", ["ws://localhost/a\n", " ws://localhost/a", "\tws://localhost/a\r\n"])
+def test_what_is_around_a_uri_does_not_count(uri: str) -> None:
+    theirs = websockets.uri.parse_uri(uri)
+    assert dataclasses.asdict(parse_uri(uri)) == dataclasses.asdict(theirs)
+    assert theirs.path == "/a"
+
+
 def test_a_uri_must_be_str() -> None:
     with pytest.raises(TypeError, match="uri must be str, not bytes"):
         itoden.connect(b"ws://localhost/")  # type: ignore[arg-type]
@@ -141,9 +150,96 @@ def test_a_header_can_be_there_several_times() -> None:
     assert copy == headers
 
 
-def test_only_strings_are_headers() -> None:
-    with pytest.raises(TypeError, match="must be str"):
-        itoden.Headers([("X", 1)])  # type: ignore[list-item]
+def test_headers_are_equal_if_each_has_the_same_values_in_the_same_order() -> None:
+    for pairs in ([("a", "1"), ("B", "2"), ("A", "3")], [("B", "2"), ("a", "3"), ("a", "1")], [("A", "1")]):
+        ours, theirs = (lib.Headers([("A", "1"), ("a", "3"), ("b", "2")]) for lib in (itoden, websockets))
+        assert (ours == itoden.Headers(pairs)) is (theirs == websockets.Headers(pairs))
+
+
+@pytest.mark.parametrize("value", ["", "a b\tc", "ü", "€", "a\r\nb", "a\nb", "a\x00", "\x7f"])
+def test_a_value_that_would_break_out_of_its_line_is_refused(value: str) -> None:
+    def outcome(library: Any) -> list[Any]:
+        seen: list[Any] = []
+        for kind in ("set", "made", "updated"):
+            headers = library.Headers({"A": "b"})
+            try:
+                if kind == "set":
+                    headers["X"] = value
+                elif kind == "made":
+                    headers = library.Headers([("A", "b")], X=value)
+                else:
+                    headers.update({"X": value})
+            except library.InvalidHeaderValue as error:
+                seen.append((error.name, error.value, str(error)))
+            seen.append((list(headers.raw_items()), headers.serialize()))
+        return seen
+
+    assert outcome(itoden) == outcome(websockets)
+
+
+def test_a_number_is_told_in_decimal() -> None:
+    ours, theirs = (lib.Headers({"X": 5, "Y": 1.5}) for lib in (itoden, websockets))
+    ours["Z"] = theirs["Z"] = 0
+    assert str(ours) == str(theirs) == "X: 5\r\nY: 1.5\r\nZ: 0\r\n\r\n"
+    assert list(ours.values()) == ["5", "1.5", "0"]
+
+
+def test_a_request_can_be_written() -> None:
+    ours, theirs = (
+        lib.Request("/a?b", lib.Headers([("Host", "localhost"), ("X", "ü")])) for lib in (itoden, websockets)
+    )
+    assert ours.serialize() == theirs.serialize()
+
+
+@pytest.mark.parametrize("body", [b"ok", bytearray(b"ok"), memoryview(b"ok")])
+def test_the_body_of_a_response_is_bytes_of_any_kind(body: Any) -> None:
+    ours, theirs = (lib.Response(200, "OK", lib.Headers(A="b"), body) for lib in (itoden, websockets))
+    assert ours.serialize() == theirs.serialize()
+    with pytest.raises(TypeError, match="must be bytes, not str"):
+        itoden.Response(200, "OK", itoden.Headers(), "ok").serialize()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "a",
+        "a, b",
+        "a,b,,c",
+        ", ,a ,",
+        "",
+        ",",
+        "a b",
+        "a;b",
+        " a",
+        "a\t,\tb ",
+        "websocket/13, h2c",
+        "a/",
+        "/",
+        "a,/b",
+        "é",
+    ],
+)
+@pytest.mark.parametrize("name", ["parse_subprotocol", "parse_connection", "parse_upgrade"])
+def test_lists_are_read_as_in_websockets(name: str, header: str) -> None:
+    def outcome(library: Any) -> Any:
+        try:
+            return getattr(library.headers, name)(header)
+        except library.InvalidHeaderFormat as error:
+            return str(error)
+
+    assert outcome(itoden) == outcome(websockets)
+
+
+def test_lists_are_written_as_in_websockets() -> None:
+    names = ["chat", "superchat"]
+    assert itoden.headers.build_subprotocol(names) == "chat, superchat"
+    assert itoden.headers.parse_subprotocol("chat, superchat") == names
+
+
+def test_only_strings_and_numbers_are_headers() -> None:
+    for value in (None, b"a", ["a"]):
+        with pytest.raises(TypeError, match="must be str"):
+            itoden.Headers([("X", value)])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="at most 1"):
         itoden.Headers({}, {})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import ssl as ssl_module
 import traceback as traceback_module
@@ -12,12 +11,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from .. import _native, limits, options
-from ..client import RequestPlan, backoff, check_ssl, decide, process_exception
+from ..client import Connecting, backoff, check_ssl, decide, process_exception
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidStatus, SecurityError
+from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import Proxy, get_proxy, parse_proxy
-from ..typing import LoggerLike, Origin, Subprotocol
+from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
 from .proxy import connect_http_proxy, connect_socks_proxy
 from .securing import create_connection, start_tls
@@ -31,7 +30,7 @@ class ClientConnection(Connection):
 
     _signs = (">", "<")
 
-    def __new__(cls, settings: _native.Settings, logger: LoggerLike) -> Self:
+    def __new__(cls, settings: _native.Settings, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no transport yet."""
         return super().__new__(cls, settings, False)
 
@@ -40,7 +39,7 @@ class ClientConnection(Connection):
 
     async def handshake(self, handshake: _native.ClientHandshake) -> None:
         """Does the opening handshake. Raises `InvalidHandshake` if it fails."""
-        self.request = Request(handshake.target, Headers(handshake.headers))
+        self.request = Request(handshake.target, Headers._of(handshake.headers))
         self._start(handshake)
         self._log_request(self.request)
         waiter = self._wait_opening()
@@ -49,17 +48,18 @@ class ClientConnection(Connection):
         answer = self._response()
         if answer is not None:
             (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers(fields), body)
+            self.response = Response(status, reason, Headers._of(fields), body)
             self._log_response()
         try:
             self._check_opening()
-        except InvalidStatus as error:
-            if self.response is not None:
+        except InvalidHandshake as error:
+            self.handshake_exc = error
+            if isinstance(error, InvalidStatus) and self.response is not None:
                 error.response = self.response
             raise
 
 
-class connect:  # noqa: N801 - a class, so that it can be awaited and entered; used like a function
+class connect(Connecting):  # noqa: N801 - a class, so that it can be awaited and entered; used like a function
     """Connects to a WebSocket server.
 
     ::
@@ -146,10 +146,10 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         max_queue: options.Queue = options.MAX_QUEUE,
         write_limit: options.WriteLimit = options.WRITE_LIMIT,
         logger: LoggerLike | None = None,
-        create_connection: Callable[[_native.Settings, LoggerLike], ClientConnection] | None = None,
+        create_connection: Callable[..., ClientConnection] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._settings = options.settings(
+        settings = options.settings(
             server=False,
             compression=compression,
             extensions=extensions,
@@ -160,39 +160,35 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
             max_queue=max_queue,
             write_limit=write_limit,
         )
-        self._plan = RequestPlan(
+        super().__init__(
             uri,
-            self._settings,
+            settings,
             origin=origin,
-            subprotocols=options.check_subprotocols(subprotocols),
+            subprotocols=subprotocols,
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
+            proxy=proxy,
+            process_exception=process_exception,
+            open_timeout=open_timeout,
+            reconnect_delays=reconnect_delays,
+            logger=logger,
+            create_connection=create_connection,
         )
-        check_ssl(self._plan.parts, kwargs.get("ssl"), given="ssl" in kwargs)
-        if proxy not in (None, True):
-            parse_proxy(cast(str, proxy))
-        options.check_callback("process_exception", process_exception, required=True)
-        options.check_callback("reconnect_delays", reconnect_delays, required=True)
-        options.check_callback("create_connection", create_connection)
-        self._proxy = proxy
-        self._process_exception = process_exception
-        self._reconnect_delays = reconnect_delays
-        self._open_timeout = options.check_timeout("open_timeout", open_timeout)
-        self._close_timeout = close_timeout
-        self._logger = logger if logger is not None else logging.getLogger("itoden.client")
+        check_ssl(self.ws_uri, kwargs.get("ssl"), given="ssl" in kwargs)
+        self._close_timeout = options.check_timeout("close_timeout", close_timeout)
         self._create_connection = create_connection or ClientConnection
-        self._kwargs = kwargs
+        self.create_connection_kwargs = kwargs
         self._connection: ClientConnection | None = None
 
     # The way to the server.
 
     def _make_connection(self) -> ClientConnection:
-        return self._create_connection(self._settings, self._logger)
+        return self._create_connection(self._settings, logger=self.logger)
 
     async def _open_transport(self) -> ClientConnection:
         loop = asyncio.get_running_loop()
-        uri = self._plan.parts
-        kwargs = self._kwargs.copy()
+        uri = self.ws_uri
+        kwargs = self.create_connection_kwargs.copy()
         unix = kwargs.pop("unix", False)
         if uri.secure:
             kwargs.setdefault("ssl", True)
@@ -202,7 +198,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         if unix:
             opened = await create_connection(loop.create_unix_connection, self._make_connection, **kwargs)
             return cast(ClientConnection, opened[1])
-        proxy: Any = None if kwargs.get("sock") is not None else self._proxy
+        proxy: Any = None if kwargs.get("sock") is not None else self.proxy
         name: str | None = get_proxy(uri) if proxy is True else proxy
         if name is not None:
             return await self._open_through(parse_proxy(name), kwargs)
@@ -214,7 +210,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
 
     async def _open_through(self, proxy: Proxy, kwargs: dict[str, Any]) -> ClientConnection:
         loop = asyncio.get_running_loop()
-        uri = self._plan.parts
+        uri = self.ws_uri
         if proxy.scheme.startswith("socks"):
             sock = await connect_socks_proxy(proxy, uri, local_addr=kwargs.pop("local_addr", None))
             opened = await create_connection(
@@ -228,7 +224,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 raise ValueError("proxy_ssl is None, but the address of the proxy begins with https://")
         elif kwargs.get("ssl") is not None:
             raise ValueError("proxy_ssl is given, but the address of the proxy begins with http://")
-        agent = self._plan.user_agent_header
+        agent = self.user_agent_header
         transport = await connect_http_proxy(proxy, uri, self._settings, agent, **kwargs)
         connection = self._make_connection()
         context = tls.pop("ssl", None)
@@ -242,13 +238,14 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         await start_tls(transport, connection, context, **tls)
         return connection
 
-    async def _connect(self) -> ClientConnection:
+    async def connect(self) -> ClientConnection:
+        """Connects once, following redirects; what `await` does."""
         try:
-            async with asyncio.timeout(self._open_timeout):
+            async with asyncio.timeout(self.open_timeout):
                 for _ in range(limits.MAX_REDIRECTS + 1):
                     connection = await self._open_transport()
                     try:
-                        await connection.handshake(self._plan.handshake())
+                        await connection.handshake(self._handshake())
                     except BaseException as error:
                         connection._abort()
                         if not isinstance(error, Exception) or not self._follow(error):
@@ -259,16 +256,13 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
         except TimeoutError as error:
             raise TimeoutError("timed out during opening handshake") from error
 
-    def _follow(self, error: Exception) -> bool:
-        try:
-            return self._plan.follow(error, self._kwargs)
-        except Exception as refused:
-            raise refused from error
+    def _network(self) -> dict[str, Any]:
+        return self.create_connection_kwargs
 
     # `await`, `async with` and `async for`.
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
-        return self._connect().__await__()
+        return self.connect().__await__()
 
     async def __aenter__(self) -> ClientConnection:
         if self._connection is not None:
@@ -290,10 +284,10 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 async with self as connection:
                     yield connection
             except Exception as error:
-                decide(self._process_exception, error)
-                delays = self._reconnect_delays() if delays is None else delays
+                decide(self.process_exception, error)
+                delays = self.reconnect_delays() if delays is None else delays
                 delay = next(delays)
-                self._logger.info(
+                self.logger.info(
                     "connect failed; reconnecting in %.1f seconds: %s",
                     delay,
                     traceback_module.format_exception_only(error)[0].strip(),
@@ -303,9 +297,7 @@ class connect:  # noqa: N801 - a class, so that it can be awaited and entered; u
                 delays = None
 
 
-def unix_connect(
-    path: str | os.PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
-) -> connect:
+def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> connect:
     """Connects to a server that listens on a Unix socket, where there are such. No proxy is used.
 
     Args:

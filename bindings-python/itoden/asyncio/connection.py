@@ -15,7 +15,7 @@ from ..frames import CloseCode
 from ..state import State
 from ..typing import Data, DataLike
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "broadcast"]
 
 _UTF8_DECODER = codecs.getincrementaldecoder("utf-8")
 
@@ -64,6 +64,15 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     # Held while a message is sent in fragments. There is none before the first such message.
     _sending: asyncio.Lock | None = None
 
+    # Whether a message was begun that has not ended.
+    _within_message = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it belongs to."""
+        loop: asyncio.AbstractEventLoop = self._event_loop
+        return loop
+
     @property
     def local_address(self) -> Any:
         """The address of this end: `(host, port)` for IPv4, longer for IPv6, a path for a Unix socket; or
@@ -99,8 +108,16 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
     ) -> None:
         await self.close(CloseCode.NORMAL_CLOSURE if exc_type is None else CloseCode.INTERNAL_ERROR)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[Data]:
+        # What a subclass does in recv(), it does to these messages too.
+        return self if type(self).recv is Connection.recv else self._each_received()
+
+    async def _each_received(self) -> AsyncIterator[Data]:
+        try:
+            while True:
+                yield await self.recv()
+        except ConnectionClosedOK:
+            return
 
     async def __anext__(self) -> Data:
         # As recv(), without a coroutine more.
@@ -281,19 +298,24 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
                     raise TypeError(f"all fragments must be {wanted} as the first one, but one is {came}")
                 waiter = self._send_fragment(fragment, as_text, as_str is None, False)
                 as_str = is_str
+                self._within_message = True
                 await self._sent(waiter)
             if as_str is not None:
                 await self._sent(self._send_fragment(b"", as_text, False, True))
         except ConnectionClosed:
             raise
-        except BaseException:
+        except BaseException as error:
             # A message that was begun can't be taken back, and nothing else may be sent before its end.
             if as_str is not None and self.state is State.OPEN:
                 self._close(CloseCode.INTERNAL_ERROR, "error in fragmented message")
+                if isinstance(error, Exception):
+                    await self.wait_closed()
             raise
+        finally:
+            self._within_message = False
 
     def _is_sending_fragments(self) -> bool:
-        return self._sending is not None and self._sending.locked()
+        return self._within_message
 
     async def _sent(self, waiter: asyncio.Future[None] | None) -> None:
         if waiter is not None:
@@ -341,7 +363,8 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
 
         If the peer does not answer within `close_timeout`, the transport is dropped. What the peer sends
         before its own Close frame can still be received; if nobody receives it and more than `max_queue`
-        messages wait, the rest is thrown away. If the connection is closing or closed, this only waits.
+        messages wait, the rest is thrown away. If the connection is closing or closed, this only waits. While
+        another task sends a message in fragments, the connection fails with the code 1011.
 
         Args:
             code: 1000-1003, 1007-1014 or 3000-4999 (§7.4).
@@ -350,7 +373,10 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         Raises:
             SendError: `code` or `reason` can't be sent.
         """
-        self._close(code, reason)
+        if self._within_message and self.state is State.OPEN:
+            self._fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
+        else:
+            self._close(code, reason)
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
@@ -362,3 +388,7 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         waiter = self._wait_lost()
         if waiter is not None:
             await waiter
+
+
+# Here too, as in `websockets`; it needs this module.
+from .broadcasting import broadcast  # noqa: E402

@@ -66,7 +66,7 @@ class _Tunnel(asyncio.Protocol):
             return
         # Nothing is read until the connection takes the transport over.
         self._transport.pause_reading()
-        self.answer.set_result(Response(status, reason, Headers(fields), self._received[used:]))
+        self.answer.set_result(Response(status, reason, Headers._of(fields), self._received[used:]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answer.done():

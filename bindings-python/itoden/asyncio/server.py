@@ -18,7 +18,7 @@ from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
 from ..state import State
-from ..typing import LoggerLike, Subprotocol
+from ..typing import LoggerLike, PathLike, Subprotocol
 from .auth import basic_auth
 from .broadcasting import broadcast
 from .connection import Connection
@@ -47,7 +47,7 @@ class ServerConnection(Connection):
     handler_kwargs: dict[str, Any]
     _signs = ("<", ">")
 
-    def __new__(cls, settings: _native.Settings, server: Server, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, settings: _native.Settings, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no transport yet."""
         return super().__new__(cls, settings, True)
 
@@ -64,7 +64,7 @@ class ServerConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the transport has ended."""
         super().connection_lost(exc)
-        self.logger.info("connection closed")
+        self._info("connection closed")
 
     def respond(self, status: http.HTTPStatus | int, text: str) -> Response:
         """A response in plain text, for `process_request` to refuse the connection with.
@@ -209,6 +209,11 @@ class Server:
         return {connection for connection in self._connections if connection.state is State.OPEN}
 
     @property
+    def server(self) -> asyncio.Server:
+        """The server of asyncio that listens. Raises `RuntimeError` before it does."""
+        return self._listening
+
+    @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets that the server listens on; none once it is closed."""
         return tuple(self._listening.sockets)
@@ -242,14 +247,14 @@ class Server:
             async with asyncio.timeout(self._open_timeout):
                 opened = await self._open_connection(connection)
         except InvalidHandshake as error:
-            connection.logger.debug("! invalid handshake", exc_info=True)
+            connection._debug("! invalid handshake")
             if error.status is not None and error.error_name != "unexpected_eof":
                 phrase = http.HTTPStatus(error.status).phrase
-                connection.logger.info("HTTP response sent (%d %s)", error.status, phrase)
+                connection._info("HTTP response sent (%d %s)", error.status, phrase)
             await connection.wait_closed()
             return
         except TimeoutError:
-            connection.logger.debug("! opening handshake timed out")
+            connection._debug("! opening handshake timed out")
             connection._abort()
             await connection.wait_closed()
             return
@@ -369,11 +374,12 @@ def serve(
     opening = Opening(rules, process_request, process_response)
 
     options.check_callback("create_connection", create_connection)
+    open_timeout = options.check_timeout("open_timeout", open_timeout)
     if kwargs.get("ssl") is not None:
         # asyncio takes neither 0 nor an endless timeout.
         for name, timeout in (
             ("ssl_handshake_timeout", open_timeout),
-            ("ssl_shutdown_timeout", close_timeout),
+            ("ssl_shutdown_timeout", options.check_timeout("close_timeout", close_timeout)),
         ):
             if timeout:
                 kwargs.setdefault(name, timeout)
@@ -395,12 +401,12 @@ def serve(
         make_connection,
         opening,
         create_server,
-        options.check_timeout("open_timeout", open_timeout),
+        open_timeout,
         logger if logger is not None else logging.getLogger("itoden.server"),
     )
 
 
-def unix_serve(handler: Handler, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+def unix_serve(handler: Handler, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a WebSocket server that listens on a Unix socket, where there are such.
 
     Args:

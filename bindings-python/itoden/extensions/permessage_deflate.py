@@ -7,11 +7,13 @@ The core compresses; these are its settings::
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeGuard
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeGuard
 
 __all__ = [
     "ClientPerMessageDeflateFactory",
+    "PerMessageDeflate",
     "ServerPerMessageDeflateFactory",
     "deflate_settings",
     "enable_client_permessage_deflate",
@@ -19,6 +21,40 @@ __all__ = [
 ]
 
 NAME = "permessage-deflate"
+
+
+@dataclasses.dataclass(frozen=True)
+class PerMessageDeflate:
+    """What the two ends of a connection have agreed on (RFC 7692 §7.1).
+
+    Attributes:
+        remote_no_context_takeover: whether the peer starts each message with an empty window.
+        local_no_context_takeover: whether this end does.
+        remote_max_window_bits: the peer's window has at most 2 to the power of this many bytes.
+        local_max_window_bits: this end's window has.
+    """
+
+    name: ClassVar[str] = NAME
+
+    remote_no_context_takeover: bool
+    local_no_context_takeover: bool
+    remote_max_window_bits: int
+    local_max_window_bits: int
+
+    @classmethod
+    def _agreed(cls, header: str, *, server: bool) -> Self:
+        """What a value of Sec-WebSocket-Extensions in a response says, which was checked before."""
+        _, *parameters = (part.strip().partition("=") for part in header.split(";"))
+        told = {name.strip(): value.strip(' "') for name, _, value in parameters}
+        remote, local = ("client", "server") if server else ("server", "client")
+        return cls(
+            f"{remote}_no_context_takeover" in told,
+            f"{local}_no_context_takeover" in told,
+            int(told.get(f"{remote}_max_window_bits") or _MAX_BITS),
+            int(told.get(f"{local}_max_window_bits") or _MAX_BITS),
+        )
+
+
 _MAX_BITS = 15
 _LEVEL = 6
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import ssl as ssl_module
@@ -11,15 +10,15 @@ import traceback as traceback_module
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, cast, overload
+from typing import Any, Literal, Self, overload
 
 from .. import _native, limits, options
-from ..client import RequestPlan, backoff, check_ssl, decide, process_exception
+from ..client import Connecting, backoff, check_ssl, decide, process_exception
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidStatus, SecurityError
+from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
 from ..http11 import USER_AGENT, Request, Response
 from ..proxy import get_proxy, parse_proxy
-from ..typing import LoggerLike, Origin, Subprotocol
+from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
 from .proxy import Deadline, connect_http_proxy, connect_socks_proxy
 from .streams import Stream, open_stream
@@ -34,7 +33,7 @@ class ClientConnection(Connection):
 
     _signs = (">", "<")
 
-    def __new__(cls, settings: _native.Settings, logger: LoggerLike) -> Self:
+    def __new__(cls, settings: _native.Settings, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no socket yet."""
         return super().__new__(cls, settings, False)
 
@@ -48,7 +47,7 @@ class ClientConnection(Connection):
             InvalidHandshake: it fails.
             TimeoutError: the answer does not come in time.
         """
-        self.request = Request(handshake.target, Headers(handshake.headers))
+        self.request = Request(handshake.target, Headers._of(handshake.headers))
         self._log_request(self.request)
         with self._io.lock:
             self._start(handshake)
@@ -57,12 +56,13 @@ class ClientConnection(Connection):
         answer = self._response()
         if answer is not None:
             (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers(fields), body)
+            self.response = Response(status, reason, Headers._of(fields), body)
             self._log_response()
         try:
             self._check_opening()
-        except InvalidStatus as error:
-            if self.response is not None:
+        except InvalidHandshake as error:
+            self.handshake_exc = error
+            if isinstance(error, InvalidStatus) and self.response is not None:
                 error.response = self.response
             raise
 
@@ -80,7 +80,7 @@ class ClientConnection(Connection):
         )
 
 
-class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated; used like a function
+class reconnect(Connecting):  # noqa: N801 - a class, so that it can be entered and iterated; used like a function
     """Connects to a WebSocket server, again and again.
 
     ::
@@ -127,10 +127,10 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
         max_size: options.Size = options.MAX_SIZE,
         max_queue: options.Queue = options.MAX_QUEUE,
         logger: LoggerLike | None = None,
-        create_connection: Callable[[_native.Settings, LoggerLike], ClientConnection] | None = None,
+        create_connection: Callable[..., ClientConnection] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._settings = options.settings(
+        settings = options.settings(
             server=False,
             compression=compression,
             extensions=extensions,
@@ -141,39 +141,36 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
             max_queue=max_queue,
             write_limit=0,
         )
-        self._plan = RequestPlan(
+        super().__init__(
             uri,
-            self._settings,
+            settings,
             origin=origin,
-            subprotocols=options.check_subprotocols(subprotocols),
+            subprotocols=subprotocols,
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
+            proxy=proxy,
+            process_exception=process_exception,
+            open_timeout=open_timeout,
+            reconnect_delays=reconnect_delays,
+            logger=logger,
+            create_connection=create_connection,
         )
-        check_ssl(self._plan.parts, ssl, given=False)
-        if proxy not in (None, True):
-            parse_proxy(cast(str, proxy))
-        options.check_callback("process_exception", process_exception, required=True)
-        options.check_callback("reconnect_delays", reconnect_delays, required=True)
-        options.check_callback("create_connection", create_connection)
-        self._sock = sock
-        self._ssl = ssl
-        self._server_hostname = options.check_str("server_hostname", server_hostname)
-        self._proxy = proxy
-        self._proxy_ssl = proxy_ssl
-        self._proxy_server_hostname = options.check_str("proxy_server_hostname", proxy_server_hostname)
-        self._process_exception = process_exception
-        self._reconnect_delays = reconnect_delays
-        self._open_timeout = options.check_timeout("open_timeout", open_timeout)
-        self._logger = logger if logger is not None else logging.getLogger("itoden.client")
+        ssl = options.tls_context(ssl, kwargs)
+        check_ssl(self.ws_uri, ssl, given=False)
+        self.sock = sock
+        self.ssl = ssl
+        self.server_hostname = options.check_str("server_hostname", server_hostname)
+        self.proxy_ssl = proxy_ssl
+        self.proxy_server_hostname = options.check_str("proxy_server_hostname", proxy_server_hostname)
         self._create_connection = create_connection or ClientConnection
-        self._kwargs = kwargs
+        self.open_socket_kwargs = kwargs
         self._connection: ClientConnection | None = None
 
     # The way to the server.
 
     def _open_socket(self, deadline: Deadline) -> socket.socket:
-        kwargs = self._kwargs.copy()
-        uri = self._plan.parts
+        kwargs = self.open_socket_kwargs.copy()
+        uri = self.ws_uri
         if kwargs.pop("unix", False):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -183,7 +180,7 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
                 sock.close()
                 raise
             return sock
-        name: Any = get_proxy(uri) if self._proxy is True else self._proxy
+        name: Any = get_proxy(uri) if self.proxy is True else self.proxy
         if name is None:
             kwargs.setdefault("address", (uri.host, uri.port))
             kwargs.setdefault("timeout", deadline.left())
@@ -192,38 +189,38 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
         if proxy.scheme.startswith("socks"):
             local = kwargs.pop("source_address", None)
             return connect_socks_proxy(proxy, uri, deadline, local_addr=local)
-        if proxy.scheme == "http" and self._proxy_ssl is not None:
+        if proxy.scheme == "http" and self.proxy_ssl is not None:
             raise ValueError("proxy_ssl is given, but the address of the proxy begins with http://")
         return connect_http_proxy(
             proxy,
             uri,
             deadline,
             self._settings,
-            user_agent_header=self._plan.user_agent_header,
-            ssl=self._proxy_ssl,
-            server_hostname=self._proxy_server_hostname,
+            user_agent_header=self.user_agent_header,
+            ssl=self.proxy_ssl,
+            server_hostname=self.proxy_server_hostname,
             **kwargs,
         )
 
     def _secure(self, sock: socket.socket, deadline: Deadline) -> Stream:
-        ssl: Any = self._ssl
+        ssl: Any = self.ssl
         context = ssl if isinstance(ssl, ssl_module.SSLContext) else ssl_module.create_default_context()
-        hostname = self._server_hostname or self._plan.parts.host
+        hostname = self.server_hostname or self.ws_uri.host
         return secure(sock, context, hostname, deadline.left)
 
     def _attempt(self, deadline: Deadline) -> ClientConnection:
-        opened = self._sock or self._open_socket(deadline)
+        opened = self.sock or self._open_socket(deadline)
         try:
             if opened.family in (socket.AF_INET, socket.AF_INET6):
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream = self._secure(opened, deadline) if self._plan.parts.secure else open_stream(opened)
-            connection = self._create_connection(self._settings, self._logger)
+            stream = self._secure(opened, deadline) if self.ws_uri.secure else open_stream(opened)
+            connection = self._create_connection(self._settings, self.logger)
             connection._open(stream)
         except BaseException:
             opened.close()
             raise
         try:
-            connection.handshake(self._plan.handshake(), deadline.left())
+            connection.handshake(self._handshake(), deadline.left())
         except BaseException:
             connection._abort()
             raise
@@ -231,19 +228,17 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
 
     def connect(self) -> ClientConnection:
         """Connects once, following redirects."""
-        deadline = Deadline(self._open_timeout)
-        network = {**self._kwargs, "sock": self._sock, "host": self._kwargs.get("address")}
+        deadline = Deadline(self.open_timeout)
         for _ in range(limits.MAX_REDIRECTS + 1):
             try:
                 return self._attempt(deadline)
             except Exception as error:
-                try:
-                    followed = self._plan.follow(error, network)
-                except Exception as refused:
-                    raise refused from error
-                if not followed:
+                if not self._follow(error):
                     raise
         raise SecurityError(f"more than {limits.MAX_REDIRECTS} redirects")
+
+    def _network(self) -> dict[str, Any]:
+        return {**self.open_socket_kwargs, "sock": self.sock, "host": self.open_socket_kwargs.get("address")}
 
     # `with` and `for`.
 
@@ -267,10 +262,10 @@ class reconnect:  # noqa: N801 - a class, so that it can be entered and iterated
                 with self as connection:
                     yield connection
             except Exception as error:
-                decide(self._process_exception, error)
-                delays = self._reconnect_delays() if delays is None else delays
+                decide(self.process_exception, error)
+                delays = self.reconnect_delays() if delays is None else delays
                 delay = next(delays)
-                self._logger.info(
+                self.logger.info(
                     "connect failed; reconnecting in %.1f seconds: %s",
                     delay,
                     traceback_module.format_exception_only(error)[0].strip(),
@@ -311,7 +306,7 @@ def connect(
     max_size: options.Size = ...,
     max_queue: options.Queue = ...,
     logger: LoggerLike | None = ...,
-    create_connection: Callable[[_native.Settings, LoggerLike], ClientConnection] | None = ...,
+    create_connection: Callable[..., ClientConnection] | None = ...,
     legacy: Literal[True] | None = ...,
     **kwargs: Any,
 ) -> ClientConnection: ...
@@ -343,7 +338,7 @@ def connect(
     max_size: options.Size = options.MAX_SIZE,
     max_queue: options.Queue = options.MAX_QUEUE,
     logger: LoggerLike | None = None,
-    create_connection: Callable[[_native.Settings, LoggerLike], ClientConnection] | None = None,
+    create_connection: Callable[..., ClientConnection] | None = None,
     legacy: bool | None = None,
     **kwargs: Any,
 ) -> ClientConnection | reconnect:
@@ -429,9 +424,7 @@ def connect(
     return _connected(connecter, legacy)
 
 
-def unix_reconnect(
-    path: str | os.PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
-) -> reconnect:
+def unix_reconnect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> reconnect:
     """Connects as `reconnect()` does, to a server that listens on a Unix socket.
 
     Args:
@@ -450,7 +443,7 @@ def unix_reconnect(
 
 @overload
 def unix_connect(
-    path: str | os.PathLike[str] | None = ...,
+    path: PathLike | None = ...,
     uri: str | None = ...,
     *,
     legacy: Literal[True] | None = ...,
@@ -460,12 +453,12 @@ def unix_connect(
 
 @overload
 def unix_connect(
-    path: str | os.PathLike[str] | None = ..., uri: str | None = ..., *, legacy: Literal[False], **kwargs: Any
+    path: PathLike | None = ..., uri: str | None = ..., *, legacy: Literal[False], **kwargs: Any
 ) -> reconnect: ...
 
 
 def unix_connect(
-    path: str | os.PathLike[str] | None = None,
+    path: PathLike | None = None,
     uri: str | None = None,
     *,
     legacy: bool | None = None,

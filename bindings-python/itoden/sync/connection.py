@@ -72,7 +72,7 @@ class Connection(BaseConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport when it has ended."""
-        if exc is not None and self.logger.isEnabledFor(logging.DEBUG):
+        if exc is not None and self._logger.isEnabledFor(logging.DEBUG):
             self.logger.debug("! error while receiving data", exc_info=exc)
         super().connection_lost(exc)
         self._log_state()
@@ -285,11 +285,13 @@ class Connection(BaseConnection):
             self._send_next(b"", as_text, False, True)
         except ConnectionClosed:
             raise
-        except BaseException:
+        except BaseException as error:
             # A message that was begun can't be taken back, and nothing else may be sent before its end.
             if begun and self.state is State.OPEN:
                 with self._io.lock:
                     self._fail(CloseCode.INTERNAL_ERROR, "error in fragmented message")
+                if isinstance(error, Exception):
+                    self.wait_closed()
             raise
         finally:
             self._io.end_sending()

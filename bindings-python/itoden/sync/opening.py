@@ -44,11 +44,15 @@ class Opening:
         if asked is None:
             return False
         method, target, version, fields = asked
-        request = connection.request = Request(target, Headers(fields), method, f"HTTP/{version}")
+        request = connection.request = Request(target, Headers._of(fields), method, f"HTTP/{version}")
         connection._log_request(request)
 
         subprotocol = None
         response = self._ask("process_request", self._process_request, connection, request)
+        if self._process_request is not None:
+            request = connection.request or request
+            with connection._io.lock:
+                self._rules.adopt(connection, request, asked)
         forced = response is not None
         if response is None:
             response, subprotocol = self._rules.answer(connection, request)

@@ -112,4 +112,4 @@ def _read_answer(sock: socket.socket, deadline: Deadline, settings: _native.Sett
         raise TimeoutError("timed out while connecting to HTTP proxy") from None
     except (InvalidHandshake, EOFError, OSError) as error:
         raise InvalidProxyMessage("did not receive a valid HTTP response from proxy") from error
-    return Response(status, reason, Headers(fields), received[used:])
+    return Response(status, reason, Headers._of(fields), received[used:])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..http11 import Request, Response
 from ..routing import BaseRouter, prepare
+from ..typing import PathLike
 from .server import Server, ServerConnection, serve
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def route(
     return serve(router.handler, *args, **kwargs)
 
 
-def unix_route(url_map: Map, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+def unix_route(url_map: Map, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a server as `route()` does, that listens on a Unix socket, where there are such.
 
     Args:

@@ -22,7 +22,7 @@ from ..headers import build_host
 from ..http11 import SERVER, Response, refusal
 from ..opening import Origins, Rules, check_origins
 from ..state import State
-from ..typing import DataLike, LoggerLike, StatusLike, Subprotocol
+from ..typing import DataLike, LoggerLike, PathLike, StatusLike, Subprotocol
 from .auth import basic_auth
 from .connection import Connection
 from .opening import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
@@ -52,18 +52,18 @@ class ServerConnection(Connection):
     handler_kwargs: dict[str, Any]
     _signs = ("<", ">")
 
-    def __new__(cls, settings: _native.Settings, server: Server, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, settings: _native.Settings, *args: Any, **kwargs: Any) -> Self:
         """Makes a connection that has no socket yet."""
         return super().__new__(cls, settings, True)
 
-    def __init__(self, settings: _native.Settings, server: Server, logger: LoggerLike | None = None) -> None:
-        super().__init__(server.logger if logger is None else logger)
+    def __init__(self, settings: _native.Settings, logger: LoggerLike, server: Server) -> None:
+        super().__init__(logger)
         self.server = server
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport when it has ended."""
         super().connection_lost(exc)
-        self.logger.info("connection closed")
+        self._info("connection closed")
 
     def respond(self, status: StatusLike, text: str) -> Response:
         """A response in plain text, for `process_request` to refuse the connection with.
@@ -349,9 +349,10 @@ def serve(
         ("create_connection", create_connection),
     ):
         options.check_callback(name, function)
+    ssl = options.tls_context(ssl, kwargs)
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
         raise TypeError(f"ssl must be an SSLContext or None, not {type(ssl).__name__}")
-    options.check_timeout("open_timeout", open_timeout)
+    open_timeout = options.check_timeout("open_timeout", open_timeout)
     rules = Rules(
         check_origins(origins), options.check_subprotocols(subprotocols), select_subprotocol, server_header
     )
@@ -363,7 +364,7 @@ def serve(
         deadline = Deadline(open_timeout)
         try:
             stream = _secure(accepted, ssl, deadline)
-            connection = make(settings, server)
+            connection = make(settings, server.logger, server)
             connection._open(stream)
         except (OSError, ValueError):  # no TLS, or gone
             accepted.close()
@@ -415,12 +416,12 @@ def _opened(server: Server, connection: ServerConnection, opening: Opening, dead
                 server._connections.add(connection)
             return True
     except InvalidHandshake as error:
-        connection.logger.debug("! invalid handshake", exc_info=True)
+        connection._debug("! invalid handshake")
         if error.status is not None and error.error_name != "unexpected_eof":
             phrase = http.HTTPStatus(error.status).phrase
-            connection.logger.info("HTTP response sent (%d %s)", error.status, phrase)
+            connection._info("HTTP response sent (%d %s)", error.status, phrase)
     except TimeoutError:
-        connection.logger.debug("! opening handshake timed out")
+        connection._debug("! opening handshake timed out")
         connection._abort()
     except BaseException:
         connection._abort()
@@ -445,7 +446,7 @@ def _handle(server: Server, connection: ServerConnection, handler: Handler) -> N
             server._changed.notify_all()
 
 
-def unix_serve(handler: Handler, path: str | os.PathLike[str] | None = None, **kwargs: Any) -> Server:
+def unix_serve(handler: Handler, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Makes a WebSocket server that listens on a Unix socket, where there are such.
 
     Args:

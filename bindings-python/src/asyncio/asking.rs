@@ -28,7 +28,11 @@ impl AsyncConnection {
         };
         let Some(error) = error else { return Ok(()) };
         let raised = errors::handshake_error(py, &error);
-        raised.set_cause(py, lost_because.map(|because| PyErr::from_value(because.into_bound(py))));
+        if let Some(because) = lost_because {
+            let because = PyErr::from_value(because.into_bound(py));
+            // That the transport ended may be told already: this is why.
+            raised.cause(py).as_ref().unwrap_or(&raised).set_cause(py, Some(because));
+        }
         Err(raised)
     }
 

@@ -143,7 +143,7 @@ impl AsyncConnection {
     }
 
     pub(crate) fn already_receiving(py: Python<'_>, method: &str) -> PyErr {
-        let message = format!("cannot call {method} while another task is already running recv or recv_streaming");
+        let message = format!("cannot call {method} while another coroutine is already running recv or recv_streaming");
         errors::raise(py, "ConcurrencyError", &message)
     }
 

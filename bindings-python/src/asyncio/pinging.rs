@@ -17,7 +17,7 @@ impl AsyncConnection {
             None => slf.get().lock(py).unused_ping_payload(),
         };
         if slf.get().lock(py).pings.iter().any(|ping| ping.payload == payload) {
-            let message = "a ping with the same data waits for its pong already";
+            let message = "already waiting for a pong with the same data";
             return Err(errors::raise(py, "ConcurrencyError", message));
         }
         let traced = || Traced::new(false, "PING", &payload, true);

@@ -535,6 +535,12 @@ impl AsyncConnection {
         self.lock(py).transport.as_ref().map(|transport| transport.clone_ref(py))
     }
 
+    /// The event loop, or what stands for it; `None` before there is a transport.
+    #[getter]
+    fn _event_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock(py).event_loop.as_ref().map(|event_loop| event_loop.clone_ref(py))
+    }
+
     /// 0 to 3: CONNECTING, OPEN, CLOSING, CLOSED.
     #[getter]
     fn _ready_state(&self, py: Python<'_>) -> u8 {
