@@ -20,6 +20,7 @@ __all__ = [
     "MessageWaiter",
     "ServerHandshake",
     "Settings",
+    "TlsRecords",
     "__version__",
     "close_payload",
     "error_table",
@@ -76,6 +77,7 @@ class Settings:
         max_body_size: int = 1048576,
     ) -> Self: ...
 
+@disjoint_base
 class TlsRecords:
     opened: bool
     paused: bool
