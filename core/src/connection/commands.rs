@@ -1,6 +1,7 @@
 //! What an application asks of a connection.
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use core::time::Duration;
 #[cfg(not(target_family = "wasm"))]
 use std::io::IoSlice;
@@ -281,6 +282,12 @@ impl Connection {
         if let Some(deflate) = &mut self.deflate {
             deflate.rest_after(after);
         }
+    }
+
+    /// How long the closing handshake may take from now on, in place of [`Config::close_timeout`](crate::Config::close_timeout). One that has begun keeps its
+    /// time.
+    pub fn set_close_timeout(&mut self, timeout: Duration) {
+        Arc::make_mut(&mut self.config).close_timeout = timeout;
     }
 
     /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can
