@@ -491,7 +491,7 @@ impl AsyncConnection {
             Phase::Open(core) => core.config(),
             _ => &state.settings.config,
         };
-        (config.close_timeout != Duration::MAX).then(|| config.close_timeout.as_secs_f64())
+        (config.close_timeout != Duration::MAX).then_some(config.close_timeout.as_secs_f64())
     }
 
     /// Changes that for this connection, which must be open.
