@@ -7,7 +7,9 @@ import logging
 import sys
 import uuid
 import weakref
+from collections.abc import Sequence
 
+from . import options
 from ._native import AsyncConnection
 from .datastructures import Headers
 from .frame_log import describe_frame
@@ -17,6 +19,20 @@ from .state import State
 from .typing import LoggerLike
 
 __all__ = ["BaseConnection"]
+
+
+class ReceivedMessages:
+    """What was received and waits.
+
+    Attributes:
+        frames: as long as there are messages, or fragments once `recv_streaming()` was called.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.frames: Sequence[int] = range(count)
+
+    def __len__(self) -> int:
+        return len(self.frames)
 
 
 class BaseConnection(AsyncConnection):
@@ -71,6 +87,24 @@ class BaseConnection(AsyncConnection):
         # By one call of the dictionary, so that two threads that ask at once are told the same.
         made: uuid.UUID = self.__dict__.setdefault("id", uuid.uuid4())
         return made
+
+    @property
+    def close_timeout(self) -> float | None:
+        """How many seconds the closing handshake may take; `None` sets no limit.
+
+        It may be changed while the connection is open. Raises `TypeError` or `ValueError` for what is no such
+        number, and `InvalidState` before the connection is open.
+        """
+        return self._close_timeout
+
+    @close_timeout.setter
+    def close_timeout(self, timeout: float | None) -> None:
+        self._set_close_timeout(options.check_timeout("close_timeout", timeout))
+
+    @property
+    def recv_messages(self) -> ReceivedMessages:
+        """What was received and waits for `recv()`: so many as its `frames` are."""
+        return ReceivedMessages(self._queued)
 
     @property
     def protocol(self) -> ConnectionProtocol:

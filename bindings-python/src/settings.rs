@@ -98,7 +98,7 @@ impl Settings {
     }
 }
 
-fn seconds(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn seconds(name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
     let convert = |seconds: f64| {
         Duration::try_from_secs_f64(seconds).map_err(|_| {
             PyValueError::new_err(format!("{name} is {seconds}; it must be a number of seconds, 0 or more, or None"))

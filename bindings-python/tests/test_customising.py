@@ -426,3 +426,63 @@ def test_who_does_at_once_what_one_can_do_at_a_time_is_told_in_the_same_words() 
                 return [shown(error) for error in told if isinstance(error, BaseException)]
 
     assert len(same(scenario)) == 3
+
+
+def test_how_long_closing_may_take_can_be_changed_while_a_connection_is_open() -> None:
+    async def scenario(library: Any) -> object:
+        async with serving(library, nothing) as uri:
+            connection = await library.connect(uri, close_timeout=20)
+            before = connection.close_timeout
+            connection.close_timeout = 0.01
+            connection.transport.pause_reading()  # the answer never comes
+            await connection.close()
+            with pytest.raises(library.ConnectionClosedError) as raised:
+                await connection.recv()
+            return before, type(raised.value.__cause__).__name__
+
+    assert same(scenario) == (20, "TimeoutError")
+
+
+def test_in_threads_too_how_long_closing_may_take_can_be_changed() -> None:
+    def scenario(library: Any) -> object:
+        with sync_parity.both_ends(library, {"close_timeout": None}) as (client, server):
+            before = client.close_timeout, server.close_timeout
+            client.close_timeout = 5
+            server.close_timeout = None
+            return before, client.close_timeout, server.close_timeout
+
+    assert sync_parity.same(scenario) == ((None, 10), 5, None)
+
+
+@pytest.mark.parametrize(("timeout", "error"), [("1", TypeError), (-1, ValueError)])
+def test_a_close_timeout_that_is_none_is_named(timeout: Any, error: type[Exception]) -> None:
+    async def scenario() -> None:
+        def early(connection: Any, request: Any) -> None:
+            with pytest.raises(itoden.InvalidState):
+                connection.close_timeout = 1
+
+        async with serving(itoden, nothing, process_request=early) as uri:
+            async with itoden.connect(uri) as connection:
+                with pytest.raises(error, match="close_timeout"):
+                    connection.close_timeout = timeout
+
+    asyncio.run(scenario())
+
+
+def test_how_many_messages_wait_is_told() -> None:
+    async def scenario(library: Any) -> object:
+        async def send(connection: Any) -> None:
+            for _ in range(3):
+                await connection.send("x")
+            await connection.recv()
+
+        async with serving(library, send) as uri:
+            async with library.connect(uri) as connection:
+                while len(connection.recv_messages.frames) < 3:
+                    await asyncio.sleep(0.001)
+                await connection.recv()
+                left = len(connection.recv_messages.frames)
+                await connection.send("")
+                return left
+
+    assert same(scenario) == 2

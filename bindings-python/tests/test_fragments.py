@@ -398,6 +398,24 @@ async def test_reading_pauses_while_more_fragments_than_max_queue_wait(role: str
 
 @both_roles
 @asynchronous
+async def test_of_a_message_that_has_begun_what_came_is_given_at_once(role: str) -> None:
+    async with raw_peer(role, compression=None) as (connection, peer):
+        for opcode, begun, rest in ((TEXT, b"be\xc3", b"\xa9hind"), (BINARY, b"\xff", b"\x00")):
+            peer.send(opcode, begun, fin=False)
+            # Once the answer to this is there, that has been decoded.
+            pong = await connection.ping(b"seen")
+            peer.send(PONG, b"seen")
+            await pong
+            stream = connection.recv_streaming(decode=False)
+            assert await anext(stream) == begun
+            peer.send(CONT, rest)
+            assert [fragment async for fragment in stream] == [rest]
+            peer.send(opcode, b"whole")
+            assert b"".join([bytes(fragment) async for fragment in connection.recv_streaming(decode=False)]) == b"whole"
+
+
+@both_roles
+@asynchronous
 async def test_a_fragment_that_comes_in_many_reads_is_given_whole(role: str) -> None:
     async with raw_peer(role, max_size=None, compression=None) as (connection, peer):
         stream = connection.recv_streaming()

@@ -84,7 +84,6 @@ def test_fragments_come_one_by_one_before_the_message_has_ended() -> None:
 
             streamed = server.recv_streaming()
             sending = threading.Thread(target=client.send, args=(fragments(),))
-            # The stream must begin before the message does: what had begun comes as a whole.
             seen: list[str] = []
 
             def read() -> None:

@@ -70,6 +70,11 @@ impl Validator {
         Ok(())
     }
 
+    /// The bytes of a cut character, which are held back.
+    pub fn cut(&self) -> &[u8] {
+        &self.cut[..self.cut_len()]
+    }
+
     /// How many bytes of a cut character are held back.
     pub const fn cut_len(&self) -> usize {
         self.cut_len as usize

@@ -90,6 +90,20 @@ fn a_close_that_is_not_answered_times_out() {
 }
 
 #[test]
+fn how_long_a_close_may_take_can_be_changed_for_one_connection() {
+    let config = std::sync::Arc::new(Config::default());
+    let (mut changed, mut other) = (Connection::server(config.clone()), Connection::server(config));
+    changed.set_close_timeout(Duration::from_millis(20));
+    for (connection, timeout) in [(&mut changed, Duration::from_millis(20)), (&mut other, Duration::from_secs(10))] {
+        assert_eq!(connection.config().close_timeout, timeout);
+        connection.close(Timestamp::ZERO, NORMAL, "").unwrap();
+        assert_eq!(connection.poll_timeout(), Some(Timestamp::ZERO + timeout));
+        connection.set_close_timeout(Duration::from_secs(1));
+        assert_eq!(connection.poll_timeout(), Some(Timestamp::ZERO + timeout), "it has begun");
+    }
+}
+
+#[test]
 fn a_server_that_does_not_end_the_transport_is_not_waited_for_for_ever() {
     let mut client = common::connection("client", Config::default());
     client.close(Timestamp::ZERO, NORMAL, "").unwrap();

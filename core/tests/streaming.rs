@@ -99,6 +99,43 @@ fn a_switch_is_for_the_messages_that_begin_after_it() {
 }
 
 #[test]
+fn what_came_of_a_message_that_has_begun_can_be_had_and_the_rest_of_it_in_parts() {
+    for (begun, came, next, told) in [
+        ("010161", Some("<a|"), "80016281", vec!["b|>"]),
+        ("820361", Some("<a|"), "62", vec!["b"]),
+        ("820361", Some("<a|"), "6263", vec!["bc|>"]),
+        ("020161", Some("<a|"), "0002", vec![]),
+        ("020161", Some("<a|"), "8000", vec!["|>"]),
+        ("0201618900", Some("<a|"), "000162", vec!["b|"]),
+        ("020161000162", Some("<ab|"), "800163", vec!["c|>"]),
+        // A character is cut.
+        ("010261c3", Some("<a\\xc3|"), "8001a9", vec!["\\xa9|>"]),
+        ("010261c3", Some("<a\\xc3|"), "80017a", vec!["failed invalid_utf8"]),
+        ("010261c3", Some("<a\\xc3|"), "8000", vec!["failed invalid_utf8"]),
+        // Nothing but a header has come, or nothing at all.
+        ("8203", None, "616263", vec!["<abc|>"]),
+        ("0200", None, "800161", vec!["<a|>"]),
+        ("820161", None, "820161", vec!["message a"]),
+        ("", None, "820161", vec!["message a"]),
+    ] {
+        let mut client = common::connection("client", Config::default());
+        take(&mut client, &mut unhex(begun));
+        assert_eq!(client.stream_begun_message().as_ref().map(short).as_deref(), came, "{begun}");
+        assert_eq!(client.stream_begun_message(), None, "{begun}: once");
+        assert_eq!(take(&mut client, &mut unhex(next)), told, "{begun} {next}");
+    }
+}
+
+#[test]
+fn the_largest_message_counts_what_came_before_its_parts() {
+    let limits = Limits { max_message_size: 10, ..Limits::default() };
+    let mut client = common::connection("client", Config { limits, ..Config::default() });
+    assert_eq!(take(&mut client, &mut unhex("0206414141414141")), [""; 0]);
+    assert!(client.stream_begun_message().is_some());
+    assert_eq!(take(&mut client, &mut unhex("8005")), ["failed message_too_big"]);
+}
+
+#[test]
 fn a_part_is_told_alone_when_reading_pauses_behind_it() {
     let mut client = streaming("client");
     let mut bytes = unhex("020161000162800163");
@@ -165,14 +202,13 @@ proptest! {
     #[test]
     fn the_parts_of_a_message_are_the_message_whatever_the_chunks(
         parts in prop::collection::vec(".{0,60}", 1..6), text: bool, compressed: bool,
-        cuts in prop::collection::vec(1usize..40, 0..40),
+        cuts in prop::collection::vec(1usize..40, 0..40), streams_from in prop_oneof![Just(0usize), 0usize..12],
     ) {
-        let (mut client, mut server) = (streaming("client"), common::connection("server", Config::default()));
+        let [mut client, mut server] = ["client", "server"].map(|role| common::connection(role, Config::default()));
         #[cfg(feature = "deflate")]
         if compressed {
             let always = common::deflate::always;
             (client, server) = common::deflate::shake_hands(always(), always());
-            client.stream_messages(true);
         }
         let _ = compressed;
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
@@ -181,12 +217,29 @@ proptest! {
         }
         let mut rest = transmit(&mut server);
         let (mut whole, mut fragments, mut firsts, mut lasts) = (Vec::new(), 0, 0, 0);
-        for cut in cuts.into_iter().chain([usize::MAX]) {
+        let joined = parts.concat();
+        for (index, cut) in cuts.into_iter().chain([usize::MAX]).enumerate() {
+            if index == streams_from {
+                client.stream_messages(true);
+                if let Some(begun) = client.stream_begun_message() {
+                    prop_assert!(begun.kind == kind && begun.first && !begun.last);
+                    (whole, firsts) = (begun.payload.into_owned(), 1);
+                }
+            }
             let tail = rest.split_off(cut.min(rest.len()));
             let mut chunk = std::mem::replace(&mut rest, tail);
             let mut input = client.handle_bytes(Timestamp::ZERO, &mut chunk);
             while let Some(event) = client.poll_event(&mut input) {
-                let Event::MessagePart(part) = event else { panic!("{event:?}") };
+                let part = match event {
+                    Event::MessagePart(part) => part,
+                    // It was whole before parts were asked for.
+                    Event::Message(message) if index < streams_from => {
+                        prop_assert_eq!(message.kind(), kind);
+                        prop_assert_eq!(message.as_bytes(), joined.as_bytes());
+                        return Ok(());
+                    }
+                    other => panic!("{other:?}"),
+                };
                 prop_assert_eq!(part.kind, kind);
                 prop_assert_eq!(part.first, firsts == 0);
                 whole.extend_from_slice(&part.payload);
@@ -195,8 +248,10 @@ proptest! {
                 lasts += usize::from(part.last);
             }
         }
-        prop_assert_eq!(String::from_utf8(whole).unwrap(), parts.concat());
-        prop_assert_eq!((fragments, firsts, lasts), (parts.len(), 1, 1));
+        prop_assert_eq!(String::from_utf8(whole).unwrap(), joined);
+        prop_assert_eq!((firsts, lasts), (1, 1));
+        let least = if streams_from == 0 { parts.len() } else { 1 };
+        prop_assert!((least..=parts.len()).contains(&fragments), "{fragments} fragments");
     }
 }
 

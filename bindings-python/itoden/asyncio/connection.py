@@ -196,7 +196,7 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         read to its end.
 
         Once this was called, at most `max_queue` fragments are kept, whatever the size of the message. One
-        that had begun to come before the first call comes as a whole.
+        that had begun to come before the first call begins with a fragment of what had come.
 
         If it is cancelled before the first fragment, nothing is lost. If it is left later, neither `recv()`
         nor this can be called any more: close the connection then.

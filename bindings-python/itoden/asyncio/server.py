@@ -330,7 +330,8 @@ def serve(
             does not, unless `extensions` do.
         process_request: a function or coroutine function of the connection and the request, which may be any
             request of HTTP. A `Response` that it returns is sent; unless its status is 101, the connection is
-            not opened. See `ServerConnection.respond()`. Returning `None` goes on as usual.
+            not opened. See `ServerConnection.respond()`. Returning `None` goes on as usual, with what it has
+            changed in the request.
         process_response: a function or coroutine function of the connection, the request and the response
             that is to be sent. It may change the response, or return another one.
         server_header: the value of Server; `None` sends none.

@@ -192,7 +192,7 @@ class Connection(BaseConnection):
         end.
 
         Once this was called, at most `max_queue` fragments are kept, whatever the size of the message. One
-        that had begun to come before the first call comes as a whole.
+        that had begun to come before the first call begins with a fragment of what had come.
 
         If it is left before its end, neither `recv()` nor this can be called any more: close the connection
         then.

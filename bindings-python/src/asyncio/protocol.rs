@@ -1,5 +1,7 @@
 //! The Python class, which is the asyncio protocol itself.
 
+use std::time::Duration;
+
 use itoden_core::handshake::{HttpVersion, RequestHead};
 use itoden_core::{CloseCode, MessageKind};
 use pyo3::PyTraverseError;
@@ -21,7 +23,7 @@ use crate::guarded::Guarded;
 use crate::mask_keys::ThreadMaskKeys;
 use crate::read_buffer;
 use crate::sans_io::handshake::{ClientHandshake, Request, Response, request_to_python};
-use crate::settings::Settings;
+use crate::settings::{Settings, seconds};
 use crate::sync::line::Line;
 
 /// What `_take_fragment()` returns.
@@ -313,7 +315,7 @@ impl AsyncConnection {
             drop(state);
             return Err(Self::already_receiving(py, "recv_streaming"));
         }
-        state.stream();
+        state.stream(py);
         Ok(())
     }
 
@@ -494,6 +496,28 @@ impl AsyncConnection {
     }
 
     // --- the end ---
+
+    /// How long the closing handshake may take, in seconds; `None` sets no limit.
+    #[getter]
+    fn _close_timeout(&self, py: Python<'_>) -> Option<f64> {
+        let state = self.lock(py);
+        let config = match &state.phase {
+            Phase::Open(core) => core.config(),
+            _ => &state.settings.config,
+        };
+        (config.close_timeout != Duration::MAX).then_some(config.close_timeout.as_secs_f64())
+    }
+
+    /// Changes that for this connection, which must be open.
+    #[pyo3(signature = (timeout))]
+    fn _set_close_timeout(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        let timeout = seconds("close_timeout", timeout)?.unwrap_or(Duration::MAX);
+        match &mut self.lock(py).phase {
+            Phase::Open(core) => core.set_close_timeout(timeout),
+            _ => return Err(Self::not_open_yet(py)),
+        }
+        Ok(())
+    }
 
     /// Begins the closing handshake.
     #[pyo3(signature = (code, reason))]

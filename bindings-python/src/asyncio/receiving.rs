@@ -263,13 +263,16 @@ impl State {
         Some(received)
     }
 
-    /// Takes the messages that begin from now on fragment by fragment.
-    pub(super) fn stream(&mut self) {
+    /// Takes messages fragment by fragment from now on. What came of one that has begun is its first.
+    pub(super) fn stream(&mut self, py: Python<'_>) {
         for fragment in mem::take(&mut self.joining).into_iter().rev() {
             self.queue.push_front(Received::Fragment(fragment));
         }
         if let Phase::Open(core) = &mut self.phase {
             core.stream_messages(true);
+            if let Some(part) = core.stream_begun_message() {
+                self.take_part_of_fragment(py, &part);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an application asks of a connection.
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use core::time::Duration;
 #[cfg(not(target_family = "wasm"))]
 use std::io::IoSlice;
@@ -12,7 +13,7 @@ use crate::close::{CloseCode, CloseFrame, MAX_REASON_LEN};
 use crate::error::SendError;
 use crate::event::Failure;
 use crate::header::{FrameHeader, MAX_CONTROL_PAYLOAD};
-use crate::message::{Message, MessageKind, SendOptions, SharedMessage};
+use crate::message::{Message, MessageKind, MessagePart, SendOptions, SharedMessage};
 use crate::opcode::Opcode;
 use crate::prelude::Vec;
 use crate::time::Timestamp;
@@ -251,6 +252,12 @@ impl Connection {
         self.see_what_is_lent();
     }
 
+    /// Takes the message that has begun part by part too. Returns what came of it, as its first part and a fragment of its
+    /// own; `None` if nothing did, or its parts are told already.
+    pub fn stream_begun_message(&mut self) -> Option<MessagePart<'static>> {
+        self.assembler.stream_begun_message()
+    }
+
     /// From now on leaves large binary messages to the driver, where the core can't refer to their bytes, as in a host whose
     /// memory is another: those of at least [`APART_THRESHOLD`](super::APART_THRESHOLD) bytes that come in one frame, neither
     /// masked nor compressed, and are not [streamed](Self::stream_messages). Default `false`.
@@ -281,6 +288,12 @@ impl Connection {
         if let Some(deflate) = &mut self.deflate {
             deflate.rest_after(after);
         }
+    }
+
+    /// How long the closing handshake may take from now on, in place of [`Config::close_timeout`](crate::Config::close_timeout). One that has begun keeps its
+    /// time.
+    pub fn set_close_timeout(&mut self, timeout: Duration) {
+        Arc::make_mut(&mut self.config).close_timeout = timeout;
     }
 
     /// Stops [`poll_event`](Self::poll_event) from decoding, so that a busy application is not handed more than it can

@@ -72,6 +72,12 @@ impl Assembler {
         self.streaming = on;
     }
 
+    /// From now on the message that has begun is handed on part by part too. Returns what came of it, as its first part and
+    /// a fragment of its own; `None` if nothing did, or its parts are handed on already.
+    pub fn stream_begun_message(&mut self) -> Option<MessagePart<'static>> {
+        self.open.as_mut()?.content.stream()
+    }
+
     /// Whether messages are handed on part by part.
     pub const fn streams_messages(&self) -> bool {
         self.streaming

@@ -23,7 +23,7 @@ pub(super) struct Streamed {
     kind: MessageKind,
     validator: Validator,
     begun: bool,
-    /// Bytes that were handed on of a compressed message.
+    /// Bytes that a compressed message has become.
     inflated: u64,
 }
 
@@ -36,6 +36,23 @@ impl Content {
             MessageKind::Text => Self::Text(String::new(), Validator::default()),
             MessageKind::Binary => Self::Binary(Vec::new()),
         }
+    }
+
+    /// From now on it is streamed. What came of it is the first part, and a fragment of its own.
+    pub(super) fn stream(&mut self) -> Option<MessagePart<'static>> {
+        let (kind, validator, payload) = match self {
+            Self::Text(text, validator) => {
+                let (mut payload, validator) = (core::mem::take(text).into_bytes(), core::mem::take(validator));
+                payload.extend_from_slice(validator.cut());
+                (MessageKind::Text, validator, payload)
+            }
+            Self::Binary(bytes) => (MessageKind::Binary, Validator::default(), core::mem::take(bytes)),
+            Self::Streamed(_) => return None,
+        };
+        let begun = !payload.is_empty();
+        *self = Self::Streamed(Streamed { kind, validator, begun, inflated: payload.len() as u64 });
+        let payload = Cow::Owned(payload);
+        begun.then_some(MessagePart { kind, first: true, ends_fragment: true, last: false, payload })
     }
 
     /// Takes the next piece; with `last` it ends the message. `deflate` is there if the message is compressed.
