@@ -158,7 +158,7 @@ export function bars(title, groups) {
     text(12, y + 18, group, ' class="size"');
     y += groupHead;
     for (const { name, cpu } of entries) {
-      const own = name.startsWith('itoden') ? 'itoden' : 'peer';
+      const own = name.includes('itoden') ? 'itoden' : 'peer';
       const end = x(cpu.value / ws);
       text(left - 8, y + 11, name, ' text-anchor="end"');
       parts.push(`<rect class="${own}" x="${left}" y="${y}" width="${Math.max(2, end - left).toFixed(1)}" height="${barHeight}" rx="2"/>`);
