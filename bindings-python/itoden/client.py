@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from . import _native, limits, options
 from .datastructures import Headers, HeadersLike, pairs_of
-from .exceptions import InvalidMessage, InvalidStatus, SecurityError
+from .exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, SecurityError
 from .http11 import Request, Response
 from .protocol import CLIENT, Protocol
 from .proxy import parse_proxy
@@ -21,7 +21,18 @@ from .state import CONNECTING, State
 from .typing import LoggerLike
 from .uri import WebSocketURI, parse_uri
 
-__all__ = ["ClientProtocol", "Connecting", "backoff", "check_ssl", "decide", "process_exception"]
+if TYPE_CHECKING:
+    from .base import BaseConnection
+
+__all__ = [
+    "ClientProtocol",
+    "Connecting",
+    "backoff",
+    "check_ssl",
+    "decide",
+    "process_exception",
+    "take_answer",
+]
 
 _REDIRECTS = (300, 301, 302, 303, 307, 308)
 _RETRIED = (500, 502, 503, 504)
@@ -83,6 +94,26 @@ def backoff(
         delay *= factor
     while True:
         yield max_delay
+
+
+def take_answer(connection: BaseConnection) -> None:
+    """Keeps and logs the server's answer to a client's request.
+
+    Raises:
+        InvalidHandshake: it made the opening handshake fail.
+    """
+    answer = connection._response()
+    if answer is not None:
+        (status, reason, fields), body = answer
+        connection.response = Response(status, reason, Headers._of(fields), body)
+        connection._log_response()
+    try:
+        connection._check_opening()
+    except InvalidHandshake as error:
+        connection.handshake_exc = error
+        if isinstance(error, InvalidStatus) and connection.response is not None:
+            error.response = connection.response
+        raise
 
 
 class Connecting:

@@ -4,30 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from .protocol import (
-    CLIENT,
-    CLOSED,
-    CLOSING,
-    CONNECTING,
-    OPEN,
-    SEND_EOF,
-    SERVER,
-    Protocol,
-    Side,
-    State,
-)
-
-__all__ = [
-    "CLIENT",
-    "CLOSED",
-    "CLOSING",
-    "CONNECTING",
-    "OPEN",
-    "SEND_EOF",
-    "SERVER",
-    "Protocol",
-    "Side",
-    "State",
-]
+from .protocol import *  # noqa: F403
+from .protocol import __all__ as __all__
 
 warnings.warn("itoden.connection was renamed to itoden.protocol", DeprecationWarning, stacklevel=2)

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from .. import _native, limits, options
-from ..client import Connecting, backoff, check_ssl, decide, process_exception
+from ..client import Connecting, backoff, check_ssl, decide, process_exception, take_answer
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
-from ..http11 import USER_AGENT, Request, Response
+from ..exceptions import SecurityError
+from ..http11 import USER_AGENT, Request
 from ..proxy import Proxy, get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
@@ -45,18 +45,7 @@ class ClientConnection(Connection):
         waiter = self._wait_opening()
         if waiter is not None:
             await waiter
-        answer = self._response()
-        if answer is not None:
-            (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers._of(fields), body)
-            self._log_response()
-        try:
-            self._check_opening()
-        except InvalidHandshake as error:
-            self.handshake_exc = error
-            if isinstance(error, InvalidStatus) and self.response is not None:
-                error.response = self.response
-            raise
+        take_answer(self)
 
 
 class connect(Connecting):  # noqa: N801 - a class, so that it can be awaited and entered; used like a function

@@ -30,30 +30,28 @@ SHUTDOWN_TIMEOUT = 30.0
 class _Records(TlsRecords, asyncio.BufferedProtocol):
     """The protocol of the transport below. What comes, and what goes, passes no Python here."""
 
-    __slots__ = ("secured",)
-
-    def __init__(self, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
-        self.secured: TLSTransport
+    __slots__ = ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport below is there: the handshake begins."""
-        self.secured._begin(transport)
+        self.owner._begin(transport)
 
     def eof_received(self) -> bool:
         """The transport below has ended; it closes itself after this, unless there is more to pass on."""
-        return self.secured._ended_below()
+        stays: bool = self.owner._ended_below()
+        return stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport below is gone."""
-        self.secured._lost_below(exc)
+        self.owner._lost_below(exc)
 
     def pause_writing(self) -> None:
         """The transport below has much to write."""
-        self.secured._pause_writing(True)
+        self.owner._pause_writing(True)
 
     def resume_writing(self) -> None:
         """The transport below has room again."""
-        self.secured._pause_writing(False)
+        self.owner._pause_writing(False)
 
 
 class TLSTransport(asyncio.Transport):
@@ -95,7 +93,6 @@ class TLSTransport(asyncio.Transport):
             incoming, outgoing, server_side=server_side, server_hostname=server_hostname or None
         )
         self._records = _Records(self._tls, incoming, outgoing)
-        self._records.secured = self
         self._records.belong_to(self)
         self._loop = asyncio.get_running_loop()
         self._shutdown_timeout = shutdown_timeout

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from .. import _native, limits, options
-from ..client import Connecting, backoff, check_ssl, decide, process_exception
+from ..client import Connecting, backoff, check_ssl, decide, process_exception, take_answer
 from ..datastructures import Headers, HeadersLike
-from ..exceptions import InvalidHandshake, InvalidStatus, SecurityError
-from ..http11 import USER_AGENT, Request, Response
+from ..exceptions import SecurityError
+from ..http11 import USER_AGENT, Request
 from ..proxy import get_proxy, parse_proxy
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from .connection import Connection
@@ -53,18 +53,7 @@ class ClientConnection(Connection):
             self._start(handshake)
         if not self._wait_for_handshake(timeout):
             raise TimeoutError("timed out while waiting for handshake response")
-        answer = self._response()
-        if answer is not None:
-            (status, reason, fields), body = answer
-            self.response = Response(status, reason, Headers._of(fields), body)
-            self._log_response()
-        try:
-            self._check_opening()
-        except InvalidHandshake as error:
-            self.handshake_exc = error
-            if isinstance(error, InvalidStatus) and self.response is not None:
-                error.response = self.response
-            raise
+        take_answer(self)
 
     def __enter__(self) -> Self:
         self._warns = False

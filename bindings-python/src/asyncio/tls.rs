@@ -186,6 +186,13 @@ impl TlsRecords {
         drop(before);
     }
 
+    /// The one that it belongs to. Raises `RuntimeError` before `belong_to()`.
+    #[getter]
+    fn owner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let owner = self.lock(py).owner.as_ref().map(|owner| owner.clone_ref(py));
+        owner.map(|owner| owner.into_bound(py)).ok_or_else(|| PyRuntimeError::new_err("this belongs to no transport"))
+    }
+
     /// Who is told plaintext from now on.
     fn tell(&self, protocol: Bound<'_, PyAny>) -> PyResult<()> {
         static BUFFERED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -280,7 +287,7 @@ impl TlsRecords {
             }
         }
         // Answers of TLS itself, like those to key updates (RFC 8446 §4.6.3).
-        if self.ssl.outgoing.getattr(py, intern!(py, "pending"))?.is_truthy(py)? { self.flush(py) } else { Ok(()) }
+        self.flush(py)
     }
 
     /// Encrypts bytes and writes them, behind what the owner holds; drops them once it closes.
@@ -324,15 +331,16 @@ impl TlsRecords {
     /// Writes the ciphertext that there is.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         let data = self.ssl.take.bind(py).call0()?.cast_into::<PyBytes>()?;
+        let bytes = data.as_bytes();
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let (raw, direct) = {
             let links = &*self.lock(py);
             (links.raw.as_ref().map(|raw| raw.clone_ref(py)), links.direct)
         };
         let Some(raw) = raw else { return Ok(()) };
-        let (raw, bytes) = (raw.bind(py), data.as_bytes());
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        let raw = raw.bind(py);
         let mut written = 0;
         if let Some(direct) = direct
             && direct.is_free(raw, self.queued.load(Ordering::Relaxed))
@@ -353,11 +361,6 @@ impl TlsRecords {
 impl TlsRecords {
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Links> {
         self.links.lock(py)
-    }
-
-    fn owner<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let owner = self.lock(py).owner.as_ref().map(|owner| owner.clone_ref(py));
-        owner.map(|owner| owner.into_bound(py)).ok_or_else(|| PyRuntimeError::new_err("this belongs to no transport"))
     }
 
     fn fail(&self, py: Python<'_>, error: PyErr) -> PyResult<()> {
